@@ -11,6 +11,17 @@ use super::touched::is_reading_method;
 /// Functions that give access to a namespace by strings.
 const DYNAMIC: &[&str] = &["exec", "eval"];
 
+/// What a module changes of where Python looks for modules; the later one includes the one before.
+#[derive(Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SearchChange {
+    #[default]
+    Nothing,
+    /// Something is put into `sys.path` before other entries.
+    Path,
+    /// `sys.modules`, by which another object may stand for the module itself.
+    Loaded,
+}
+
 /// What a module does to its names.
 #[derive(Default)]
 pub(crate) struct Effects<'a> {
@@ -20,10 +31,12 @@ pub(crate) struct Effects<'a> {
     pub dynamic: Option<(&'a str, TextSize)>,
     /// Whether the module itself, not only a function, uses one.
     pub is_dynamic_at_import: bool,
-    /// Whether the module puts something into `sys.path` before other entries.
-    pub changes_search_path: bool,
+    /// What it changes of where modules are looked for.
+    pub search: SearchChange,
     /// Whether Prefect is imported anywhere.
     pub imports_prefect: bool,
+    /// Other names of `sys` (`import sys as system`).
+    names_of_sys: Vec<&'a str>,
     depth: u32,
 }
 
@@ -41,11 +54,11 @@ impl<'a> Effects<'a> {
         match &*call.func {
             // What is appended can't hide what was found before.
             Expr::Attribute(attribute)
-                if is_search_path(&attribute.value)
+                if self.is_search_path(&attribute.value)
                     && attribute.attr.as_str() != "append"
                     && !is_reading_method(attribute.attr.as_str()) =>
             {
-                self.changes_search_path = true;
+                self.changes_search(&attribute.value);
             }
             Expr::Name(name) if DYNAMIC.contains(&name.id.as_str()) => {
                 self.dynamic.get_or_insert((name.id.as_str(), call.start()));
@@ -55,6 +68,53 @@ impl<'a> Effects<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Notes what is changed, if it is what Python looks up modules in.
+    fn changes_search(&mut self, changed: &Expr) {
+        let changed = without_subscripts(changed);
+        if self.is_modules(changed) {
+            self.search = SearchChange::Loaded;
+        } else if self.is_search_path(changed) {
+            self.search = self.search.max(SearchChange::Path);
+        }
+    }
+
+    /// `sys.path`, or `sys.modules`, in which a module is looked for first.
+    fn is_search_path(&self, expression: &Expr) -> bool {
+        expression.as_attribute_expr().is_some_and(|attribute| {
+            matches!(attribute.attr.as_str(), "path" | "modules")
+                && attribute.value.as_name_expr().is_some_and(|name| {
+                    name.id.as_str() == "sys" || self.names_of_sys.contains(&name.id.as_str())
+                })
+        })
+    }
+
+    fn is_modules(&self, expression: &Expr) -> bool {
+        self.is_search_path(expression)
+            && expression.as_attribute_expr().is_some_and(|found| found.attr.as_str() == "modules")
+    }
+
+    /// Goes through an expression that only reads `sys.modules`, but for that part; whether it was one.
+    fn reads_modules(&mut self, expression: &'a Expr) -> bool {
+        match expression {
+            Expr::Subscript(item) if self.is_modules(&item.value) => self.visit_expr(&item.slice),
+            Expr::Attribute(attribute)
+                if self.is_modules(&attribute.value)
+                    && is_reading_method(attribute.attr.as_str()) => {}
+            Expr::Compare(compared)
+                if compared.comparators.iter().any(|one| self.is_modules(one)) =>
+            {
+                self.visit_expr(&compared.left);
+            }
+            Expr::Call(call)
+                if call.arguments.args.iter().any(|one| self.is_modules(one))
+                    && call.func.as_name_expr().is_some_and(|name| {
+                        matches!(name.id.as_str(), "len" | "list" | "set" | "sorted" | "tuple")
+                    }) => {}
+            _ => return false,
+        }
+        true
     }
 
     fn import(&mut self, module: &str) {
@@ -69,24 +129,14 @@ fn without_subscripts(expression: &Expr) -> &Expr {
     }
 }
 
-/// `sys.path`, or `sys.modules`, in which a module is looked for first.
-fn is_search_path(expression: &Expr) -> bool {
-    expression.as_attribute_expr().is_some_and(|attribute| {
-        matches!(attribute.attr.as_str(), "path" | "modules")
-            && attribute.value.as_name_expr().is_some_and(|name| name.id.as_str() == "sys")
-    })
-}
-
 impl<'a> Visitor<'a> for Effects<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::Assign(assign) => {
-                self.changes_search_path |=
-                    assign.targets.iter().any(|target| is_search_path(without_subscripts(target)));
+                assign.targets.iter().for_each(|target| self.changes_search(target));
             }
             Stmt::Delete(delete) => {
-                self.changes_search_path |=
-                    delete.targets.iter().any(|target| is_search_path(without_subscripts(target)));
+                delete.targets.iter().for_each(|target| self.changes_search(target));
             }
             Stmt::Global(global) => {
                 self.global.extend(global.names.iter().map(|name| name.id.as_str()));
@@ -94,10 +144,23 @@ impl<'a> Visitor<'a> for Effects<'a> {
             Stmt::Import(import) => {
                 for name in &import.names {
                     self.import(name.name.as_str());
+                    if let ("sys", Some(other)) = (name.name.as_str(), &name.asname) {
+                        self.names_of_sys.push(other.as_str());
+                    }
                 }
             }
             Stmt::ImportFrom(import) => {
-                self.import(import.module.as_ref().map_or("", |module| module.as_str()));
+                let module = import.module.as_ref().map_or("", |module| module.as_str());
+                self.import(module);
+                if module == "sys" && import.level == 0 {
+                    for alias in &import.names {
+                        self.search = self.search.max(match alias.name.as_str() {
+                            "path" => SearchChange::Path,
+                            "modules" => SearchChange::Loaded,
+                            _ => SearchChange::Nothing,
+                        });
+                    }
+                }
             }
             Stmt::FunctionDef(function) => {
                 // Decorators and defaults are evaluated where the function is defined; only the
@@ -121,6 +184,13 @@ impl<'a> Visitor<'a> for Effects<'a> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         if let Expr::Call(call) = expression {
             self.call(call);
+        }
+        if self.reads_modules(expression) {
+            return;
+        }
+        // Under another name it may be changed anywhere.
+        if self.is_modules(expression) {
+            self.changes_search(expression);
         }
         if let Expr::Lambda(lambda) = expression {
             if let Some(parameters) = &lambda.parameters {

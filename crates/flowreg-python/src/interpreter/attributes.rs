@@ -16,6 +16,9 @@ use crate::value::{
 
 impl<'a> Interpreter<'a> {
     pub(crate) fn attribute(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
+        if let Some(value) = self.reaching_attribute(owner, name) {
+            return Ok(value);
+        }
         Ok(match owner {
             Value::Unknown(_) => owner.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
@@ -34,9 +37,11 @@ impl<'a> Interpreter<'a> {
                 return self.raise("AttributeError", message);
             }
             Value::Symbol(path) => {
-                if let Some(value) =
-                    symbols::value(&format!("{path}.{name}"), self.here(), self.python())
-                {
+                let full = format!("{path}.{name}");
+                if let Some(value) = symbols::value(&full, self.here(), self.python()) {
+                    if let Some(why) = symbols::may_lack(&full) {
+                        self.note_possible_error(why);
+                    }
                     value
                 } else {
                     let message = format!("module '{path}' has no attribute '{name}'");
@@ -44,7 +49,8 @@ impl<'a> Interpreter<'a> {
                 }
             }
             Value::Module(imported) => {
-                let Some(value) = self.module_attribute(imported, name) else {
+                let value = self.module_attribute(imported, name);
+                let Some(value) = value.or_else(|| self.lacking(imported, name)) else {
                     let module = &imported.module.name;
                     let message = format!("module '{module}' has no attribute '{name}'");
                     return self.raise("AttributeError", message);
@@ -60,6 +66,9 @@ impl<'a> Interpreter<'a> {
             }
             Value::Member(member) => match name {
                 "value" => member.value.clone(),
+                "name" if member.may_be_alias => {
+                    self.unknown(format!("`{}` may be another name", member.name))
+                }
                 "name" => Value::Str(Rc::clone(&member.name)),
                 _ => self.unknown(format!("`{}.{name}`", member.class_name)),
             },
@@ -85,7 +94,9 @@ impl<'a> Interpreter<'a> {
                     self.object_attribute(owner, class, attributes, name)?
                 }
                 (None, Some(_))
-                    if accessor(owner, "fget").is_some() || opaque.what == "a template" =>
+                    if accessor(owner, "fget").is_some()
+                        || opaque.what == "a template"
+                        || (opaque.what == "task" && name == "with_options") =>
                 {
                     Value::Bound(Rc::new((owner.clone(), name.into())))
                 }
@@ -140,6 +151,13 @@ impl<'a> Interpreter<'a> {
     }
 
     fn class_attribute(&self, owner: &Value<'a>, class: &Rc<Class<'a>>, name: &str) -> Value<'a> {
+        if has_own_metaclass(class) {
+            let unknown = self.unknown(format!("`{}` has a metaclass", class.name));
+            let held = own_ancestors(class);
+            let held = held.iter().filter_map(|ancestor| ancestor.scope.own(name));
+            self.note_may_be(&unknown, held.chain([owner.clone()]));
+            return unknown;
+        }
         for ancestor in ancestors(class) {
             let Value::Class(ancestor) = &ancestor else {
                 // It may have the attribute.
@@ -212,7 +230,7 @@ impl<'a> Interpreter<'a> {
         }
         match (name, flows::flow_name(flow, function.as_deref())) {
             ("name", Ok(Ok(name))) => Value::text(name),
-            ("fn", _) => flow.function.clone(),
+            ("fn" | "__wrapped__", _) => flow.function.clone(),
             // What was computed when the flow was made is computed anew for a deployment.
             ("parameters", _) => Value::unknown("the parameters of a flow as it was made", flow.at),
             _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
@@ -240,6 +258,16 @@ impl<'a> Interpreter<'a> {
                 .unwrap_or_else(|| Value::Bound(Rc::new((owner.clone(), name.into())))),
         }
     }
+}
+
+/// Whether a class has a metaclass that may say itself what the attributes of the class are.
+fn has_own_metaclass(class: &Rc<Class<'_>>) -> bool {
+    own_ancestors(class).iter().flat_map(|ancestor| &ancestor.keywords).any(|(name, value)| {
+        let is_plain = value.as_symbol().is_some_and(|path| {
+            matches!(path, "abc.ABCMeta" | "builtins.type" | "enum.EnumMeta" | "enum.EnumType")
+        });
+        matches!(&**name, "metaclass" | "**") && !is_plain
+    })
 }
 
 /// Whether reading an attribute of a class runs code of the object that the class has there.

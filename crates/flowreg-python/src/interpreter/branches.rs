@@ -235,11 +235,12 @@ impl<'a> Interpreter<'a> {
                 .names
                 .iter()
                 .map(|name| name.name.as_str())
-                .find(|name| self.is_foreign(name))
+                .find(|name| self.is_foreign(name, &[]))
                 .map(str::to_owned),
             Stmt::ImportFrom(import) => {
                 let module = import.module.as_ref()?.as_str();
-                (import.level == 0 && self.is_foreign(module)).then(|| module.to_owned())
+                (import.level == 0 && self.is_foreign(module, &import.names))
+                    .then(|| module.to_owned())
             }
             _ => None,
         })

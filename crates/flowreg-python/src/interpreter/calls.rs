@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use super::certain::{class_name, is_not_callable};
 use super::equality::{combined, distinct};
-use super::expressions::UNKNOWN_ARGUMENTS;
 use super::functional::TAKING_METHODS;
 use super::iterators::contained;
 use super::mutations::Change;
 use super::objects::{accessor, is_followed};
 use super::possible_imports::imports_by_name;
+use super::reach::sets_attributes;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::touched::{is_reading_builtin, is_reading_method};
 use crate::value::{
@@ -53,6 +53,8 @@ const PLACING_METHODS: &[&str] =
 fn is_reading_symbol(path: &str) -> bool {
     match path.strip_prefix("builtins.") {
         Some(name) => is_reading_builtin(name),
+        // These make and call what is named in their configuration.
+        None if path.starts_with("logging.config.") => false,
         None => path.split('.').next().is_some_and(|module| READING_MODULES.contains(&module)),
     }
 }
@@ -151,6 +153,7 @@ impl<'a> Interpreter<'a> {
             Value::External(path) => {
                 let why = format!("it is given to `{path}`, which may change it");
                 self.lose_given(arguments, keywords, &why);
+                self.lose_named(path, arguments, keywords);
                 let why = format!("what it returns is not known: {}", not_read(path));
                 let is_flow_like =
                     // A flow that went through a package's decorator is most likely a flow still.
@@ -161,6 +164,7 @@ impl<'a> Interpreter<'a> {
             Value::Unknown(unknown) => {
                 self.lose(callee, GIVEN);
                 self.lose_given(arguments, keywords, GIVEN);
+                self.lose_named("something that is not known", arguments, keywords);
                 let is_flow_like =
                     unknown.is_flow_like || arguments.iter().any(Value::is_flow_like);
                 let made = self.unknown_of_kind(unknown.why.clone(), is_flow_like);
@@ -184,7 +188,7 @@ impl<'a> Interpreter<'a> {
                     self.raise("TypeError", format!("'{class}' object is not callable"))
                 });
             }
-            Value::Opaque(opaque) if opaque.what == "task options" => Value::opaque("task"),
+            Value::Opaque(opaque) if opaque.what == "task options" => self.made_task(arguments),
             Value::Opaque(opaque) if matches!(opaque.what, "property" | "cached property") => {
                 return self.raise("TypeError", "'property' object is not callable");
             }
@@ -192,8 +196,8 @@ impl<'a> Interpreter<'a> {
                 let class = class_name(other);
                 return self.raise("TypeError", format!("'{class}' object is not callable"));
             }
-            // Of a task nothing is kept, its function neither.
             Value::Opaque(opaque) if opaque.what == "task" => {
+                self.lose(callee, GIVEN);
                 self.lose_given(arguments, keywords, GIVEN);
                 self.mark_script_inexact("a task is run while the module is imported");
                 self.unknown("a task is run while the module is imported")
@@ -207,6 +211,7 @@ impl<'a> Interpreter<'a> {
             other => {
                 self.lose(other, GIVEN);
                 self.lose_arguments(arguments, keywords, GIVEN);
+                self.lose_named("an object", arguments, keywords);
                 self.unknown_because(other, "a call of such an object")
             }
         })
@@ -222,9 +227,14 @@ impl<'a> Interpreter<'a> {
             return value;
         }
         if imports_by_name(path) {
+            if let Some(imported) = self.imported_by_name(path, arguments, keywords) {
+                return imported;
+            }
             self.import_by_name(path, arguments.first());
         }
-        for family in [Self::call_functional, Self::call_reflection, Self::call_library] {
+        let families =
+            [Self::call_reaching, Self::call_functional, Self::call_reflection, Self::call_library];
+        for family in families {
             if let Some(value) = family(self, path, arguments, keywords)? {
                 return Ok(value);
             }
@@ -251,7 +261,7 @@ impl<'a> Interpreter<'a> {
             // Tasks are of no interest here, but they must not look like flows, nor like something
             // unknown.
             "prefect.task" if arguments.is_empty() => Value::opaque("task options"),
-            "prefect.task" => Value::opaque("task"),
+            "prefect.task" => self.made_task(arguments),
             "functools.partial" => match arguments.split_first() {
                 Some((function, rest)) => Value::Partial(Rc::new(Partial {
                     function: function.clone(),
@@ -320,15 +330,22 @@ impl<'a> Interpreter<'a> {
                 let value = self.call_pydantic(path, arguments, keywords);
                 if matches!(value, Value::Unknown(_)) {
                     self.lose_arguments(arguments, keywords, GIVEN);
+                    self.lose_named(path, arguments, keywords);
                 }
                 value
             }
             _ => {
                 self.note_implicit_use(arguments);
                 let value = self.call_standard(path, arguments, keywords);
-                if matches!(value, Value::Unknown(_)) && !is_reading_symbol(path) {
+                if is_reading_symbol(path) {
+                    self.lose_code(path, arguments, keywords);
+                } else if matches!(value, Value::Unknown(_)) {
                     let why = format!("it is given to `{path}()`, which may change it");
+                    if sets_attributes(path) {
+                        self.lose_given(arguments, keywords, &why);
+                    }
                     self.lose_arguments(arguments, keywords, &why);
+                    self.lose_named(path, arguments, keywords);
                 }
                 value
             }
@@ -378,10 +395,19 @@ impl<'a> Interpreter<'a> {
             return self.flow_method(flow, method, arguments, keywords);
         }
         if let Value::Opaque(opaque) = owner
+            && opaque.what == "task"
+            && method.as_ref() == "with_options"
+        {
+            return Ok(self.task_with_options(opaque));
+        }
+        if let Value::Opaque(opaque) = owner
             && opaque.what == "a template"
             && matches!(&**method, "substitute" | "safe_substitute")
         {
             return Ok(self.substituted_template(opaque, method, arguments, keywords));
+        }
+        if self.updated_dictionary(owner, method, arguments, keywords)? {
+            return Ok(Value::None);
         }
         // The names of a module, as `globals()` gives them.
         if let Value::Bound(bound) = owner
@@ -447,6 +473,22 @@ impl<'a> Interpreter<'a> {
             let why = format!("`.{method}()` may change it");
             self.lose(owner, &why);
             self.lose_arguments(arguments, keywords, &why);
+            if !is_builtin {
+                self.lose_named(method, arguments, keywords);
+            }
+            // `f.__setattr__("__defaults__", …)`
+            if method.starts_with("__") {
+                self.lose_given(std::slice::from_ref(owner), &Keywords::new(), &why);
+            }
+        }
+        // `pattern.sub(function, text)`, `logger.addFilter(function)`
+        let keeps_code = match owner {
+            Value::Std(_) => true,
+            Value::Opaque(opaque) => opaque.what == "a logger" && !is_reading_method(method),
+            _ => false,
+        };
+        if keeps_code {
+            self.lose_code(method, arguments, keywords);
         }
         if let Some(lost) = owner.lost() {
             return Ok(Value::Unknown(Rc::clone(lost)));
@@ -545,51 +587,6 @@ impl<'a> Interpreter<'a> {
             }
             _ => return None,
         })
-    }
-
-    fn flow_method(
-        &self,
-        flow: &Rc<FlowObject<'a>>,
-        method: &str,
-        arguments: &[Value<'a>],
-        keywords: &Keywords<'a>,
-    ) -> Evaluated<Value<'a>> {
-        if method == "with_options" {
-            if !arguments.is_empty() && keyword(keywords, UNKNOWN_ARGUMENTS).is_none() {
-                let message = "Flow.with_options() takes 1 positional argument";
-                return self.raise("TypeError", message);
-            }
-            self.check_options("Flow.with_options()", keywords)?;
-            return Ok(self.with_options(flow, keywords));
-        }
-        if method.starts_with("on_") {
-            // `@job.on_failure` and its siblings return the function they are given.
-            return Ok(arguments.first().cloned().unwrap_or_else(|| self.unknown("a hook")));
-        }
-        Ok(self.unknown(format!("`.{method}()` of a flow is not evaluated")))
-    }
-
-    /// A new flow that keeps the name, version and description that are not given anew.
-    fn with_options(&self, flow: &Rc<FlowObject<'a>>, keywords: &Keywords<'a>) -> Value<'a> {
-        let mut options = flow.options.borrow().clone();
-        if keyword(&options, "name").is_none_or(|name| Self::truth(name) == Some(false)) {
-            // The name is copied as it was computed, also when it came from the function.
-            options.retain(|(name, _)| &**name != "name");
-        }
-        for (name, value) in keywords {
-            let is_kept = matches!(&**name, "name" | "version" | "description")
-                && Self::truth(value) == Some(false);
-            if !is_kept {
-                set_keyword(&mut options, name, value.clone());
-            }
-        }
-        Value::Flow(Rc::new(FlowObject {
-            function: flow.function.clone(),
-            options: Shared::new(options),
-            attributes: Shared::default(),
-            at: self.here(),
-            lost: Lost::default(),
-        }))
     }
 
     /// Marks a class as a dataclass.

@@ -14,6 +14,8 @@ use ruff_python_ast::Expr;
 use super::Interpreter;
 use super::inline::expression_yields;
 use super::possible_imports::imports_by_name;
+use super::reach;
+use crate::symbols;
 use crate::touched::{Touched, named_in, names_shared};
 use crate::value::{Class, Function, Imported, Iterating, Keywords, Scope, Shared, Unknown, Value};
 
@@ -167,13 +169,16 @@ impl<'a> Interpreter<'a> {
             }
             match resolved(callee, scope) {
                 Some(Value::Symbol(path)) if imports_by_name(&path) => self.may_import_any(&path),
+                Some(Value::Symbol(path)) => {
+                    sets_attributes |= reach::sets_attributes(&path);
+                    self.note_reaching_call(&path);
+                }
                 Some(Value::Function(function)) => {
                     sets_attributes |= self.lose_function(&function, why, depth);
                 }
                 Some(value) => {
                     // What is called with something unknown is given as to any library.
-                    sets_attributes |=
-                        !matches!(value, Value::Symbol(_) | Value::List(_) | Value::Dict(_));
+                    sets_attributes |= !matches!(value, Value::List(_) | Value::Dict(_));
                     self.lose_because(&value, why, depth);
                 }
                 // A method of an object: it may change it.
@@ -233,6 +238,9 @@ impl<'a> Interpreter<'a> {
                 all(&mut std::iter::once(&bound.0));
                 if let (Value::Module(imported), "__dict__") = (&bound.0, &*bound.1) {
                     self.lose_namespace(imported, why);
+                }
+                if let (Value::Symbol(path), "__dict__") = (&bound.0, &*bound.1) {
+                    self.mark_script_inexact(format!("names of `{path}` may be set"));
                 }
                 // `f.__annotations__`, `M.model_fields`: the object is part of its owner.
                 if bound.1.starts_with("__") || &*bound.1 == "model_fields" {
@@ -385,7 +393,9 @@ impl<'a> Interpreter<'a> {
         let classes: Vec<_> = std::iter::once(class).chain(ancestors).collect();
         let mut changes_given = false;
         for owner in &classes {
-            for (_, value) in owner.scope.names.borrow().snapshot() {
+            // What a method touches may be a name of the class itself.
+            let names = owner.scope.names.borrow().snapshot();
+            for (_, value) in names {
                 let mut value = value;
                 while let Value::Wrapped(inner, _) = &value {
                     value = (**inner).clone();
@@ -469,7 +479,11 @@ impl<'a> Interpreter<'a> {
         for (name, value) in names {
             if !matches!(
                 value,
-                Value::Function(_) | Value::Class(_) | Value::Flow(_) | Value::Wrapped(..)
+                Value::Function(_)
+                    | Value::Class(_)
+                    | Value::Flow(_)
+                    | Value::Wrapped(..)
+                    | Value::Unknown(_)
             ) {
                 let unknown = Value::Unknown(Rc::new((**why).clone()));
                 self.note_likely(&unknown, self.likely_of(&value));
@@ -530,7 +544,10 @@ fn resolved<'a>(callee: &Expr, scope: &Rc<Scope<'a>>) -> Option<Value<'a>> {
         Expr::Attribute(attribute) => match resolved(&attribute.value, scope)? {
             Value::Module(imported) => imported.scope.own(attribute.attr.as_str()),
             Value::Class(class) => class.scope.own(attribute.attr.as_str()),
-            found @ (Value::Symbol(_) | Value::External(_) | Value::Unknown(_)) => Some(found),
+            Value::Symbol(path) => {
+                Some(Value::symbol(&symbols::canonical(&format!("{path}.{}", attribute.attr))))
+            }
+            found @ (Value::External(_) | Value::Unknown(_)) => Some(found),
             _ => None,
         },
         _ => None,

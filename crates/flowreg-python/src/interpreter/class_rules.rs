@@ -6,6 +6,8 @@
 
 use std::rc::Rc;
 
+use super::ancestors::{ancestors, own_ancestors};
+use super::objects::{Held, accessor, look_along};
 use super::{Evaluated, Interpreter};
 use crate::value::{Class, ClassKind, DataclassOptions, Type, Unknown, Value, keyword};
 
@@ -50,7 +52,52 @@ const FINAL: &[&str] = &[
     "types.NoneType",
 ];
 
+/// The attribute by which Python marks an abstract method.
+pub(super) const ABSTRACT: &str = "__isabstractmethod__";
+
+fn is_abstract(value: &Value<'_>) -> bool {
+    match value {
+        Value::Function(function) => keyword(&function.attributes.borrow(), ABSTRACT).is_some(),
+        Value::Wrapped(inner, _) => is_abstract(inner),
+        property => accessor(property, "fget").is_some_and(|getter| is_abstract(&getter)),
+    }
+}
+
 impl<'a> Interpreter<'a> {
+    /// # Errors
+    /// [`super::Raised`] if the class has abstract methods, so that there can be no instance of it.
+    pub(super) fn check_abstract(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+        let is_base = |known: &Value<'a>| {
+            known.as_symbol().is_some_and(|path| {
+                matches!(path, "abc.ABC" | "typing.Protocol" | "pydantic.BaseModel")
+            })
+        };
+        let is_known = class.obstacle.borrow().is_none();
+        if !is_known || !class.ancestors.iter().any(is_base) {
+            return Ok(());
+        }
+        let order = ancestors(class);
+        for ancestor in own_ancestors(class) {
+            for (name, value) in ancestor.scope.names.borrow().iter() {
+                let is_left = is_abstract(value)
+                    && matches!(look_along(&order, name), Held::Found(held) if is_abstract(&held));
+                if !is_left {
+                    continue;
+                }
+                let message = format!(
+                    "Can't instantiate abstract class {} with abstract method {name}",
+                    class.name
+                );
+                // A `__new__` of its own may give something else.
+                if matches!(look_along(&order, "__new__"), Held::Missing) {
+                    return self.raise("TypeError", message);
+                }
+                self.note_possible_error(message);
+            }
+        }
+        Ok(())
+    }
+
     /// # Errors
     /// [`super::Raised`] if Python can't make a class of these bases.
     pub(super) fn check_bases(&self, bases: &[Value<'a>]) -> Evaluated<()> {

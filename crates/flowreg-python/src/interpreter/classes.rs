@@ -121,6 +121,16 @@ fn is_annotated(class: &Class<'_>, name: &str) -> bool {
     class.scope.annotations.borrow().iter().any(|(known, _)| &**known == name)
 }
 
+/// Whether a class may have a metaclass that is not known.
+fn may_prepare(bases: &[Value<'_>], keywords: &Keywords<'_>) -> bool {
+    keywords.iter().any(|(name, _)| matches!(&**name, "metaclass" | "**"))
+        || bases.iter().any(|base| match base {
+            Value::External(_) | Value::Unknown(_) => true,
+            Value::Class(class) => class.obstacle.borrow().is_some(),
+            _ => false,
+        })
+}
+
 impl<'a> Interpreter<'a> {
     pub(super) fn class_definition(
         &self,
@@ -143,7 +153,16 @@ impl<'a> Interpreter<'a> {
         self.check_bases(&bases)?;
         // The body runs before the class exists; its names become the attributes.
         let inner = self.keep(Scope::class(definition.name.as_str(), scope));
-        self.block(&definition.body, &inner)?;
+        match self.block(&definition.body, &inner) {
+            // A metaclass may put names into the namespace of the body.
+            Err(raised) if raised.kind == "NameError" && may_prepare(&bases, &keywords) => {
+                let why = format!("a metaclass of `{}` may bind names", definition.name);
+                self.note_possible_error(why.clone());
+                self.set(scope, definition.name.as_str(), self.unknown(why));
+                return Ok(());
+            }
+            outcome => outcome?,
+        }
         self.at(scope, definition.start());
         let docstring = match inner.own("__doc__") {
             // `__doc__ = "…"` in the body wins over the string at its top.

@@ -51,6 +51,7 @@ impl<'a> Interpreter<'a> {
         let hooks = ["_missing_", "__init__", "_ignore_"];
         for ancestor in own_ancestors(class) {
             if hooks.iter().any(|hook| ancestor.scope.own(hook).is_some()) {
+                self.lose_methods(class);
                 let why = format!("`{}` makes its members with its own code", class.name);
                 *class.obstacle.borrow_mut() = Some(Rc::new(crate::value::Unknown {
                     why,
@@ -125,6 +126,10 @@ impl<'a> Interpreter<'a> {
             }
             _ => value,
         };
+        // It may set `_value_`.
+        if enum_hook(class, "__init__").is_some() {
+            return self.unknown(format!("`{}` makes its members with its own code", class.name));
+        }
         match enum_hook(class, "__new__") {
             Some(maker) => self.made_member(class, &maker, name, &value),
             None => self.member_value(class, name, value, before),
@@ -162,11 +167,13 @@ impl<'a> Interpreter<'a> {
 
     fn add_member(class: &Rc<Class<'a>>, name: &Text, value: Value<'a>) {
         let mut members = class.members.borrow_mut();
+        let is_same = |known: &Value<'a>| is_equal(known, &value);
+        let may_be_alias = members.iter().any(|(_, member)| is_same(&member.value).is_none());
         let alias = members
             .iter()
             // Members with equal values are aliases of the first; Python compares with `==`, so
             // `True` is one of `1`.
-            .find(|(_, member)| is_equal(&member.value, &value) == Some(true))
+            .find(|(_, member)| is_same(&member.value) == Some(true))
             .map(|(_, member)| Rc::clone(member));
         let member = alias.unwrap_or_else(|| {
             Rc::new(Member {
@@ -174,6 +181,7 @@ impl<'a> Interpreter<'a> {
                 mixin: class.mixin,
                 name: Rc::clone(name),
                 value,
+                may_be_alias,
             })
         });
         members.push((Rc::clone(name), member));

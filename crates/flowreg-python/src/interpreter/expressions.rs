@@ -9,7 +9,6 @@ use super::ancestors::own_ancestors;
 use super::certain::{
     class_name, is_not_iterable, is_unhashable, refuses_containing, refuses_order, refuses_unary,
 };
-use super::equality::is_same_key;
 use super::operators::LONGEST;
 use super::subscripts::as_index;
 use super::{Evaluated, Interpreter, TOO_DEEP};
@@ -184,7 +183,12 @@ impl<'a> Interpreter<'a> {
                 let value = self.value(&given.value, scope)?;
                 let items = self.taken(&value)?;
                 self.give(items);
-                Value::None
+                match &value {
+                    Value::List(_) | Value::Tuple(_) | Value::Set(_) | Value::Dict(_) => {
+                        Value::None
+                    }
+                    _ => self.unknown("what a generator returns in the end"),
+                }
             }
             _ => self.not_evaluated(expression, scope),
         })
@@ -219,7 +223,9 @@ impl<'a> Interpreter<'a> {
             if let Some(unknown) = scope.module.inexact.borrow().as_ref() {
                 return Ok(Value::Unknown(Rc::clone(unknown)));
             }
-            return self.raise("NameError", format!("name '{name}' is not defined"));
+            let is_unbound = scope.kind.has_local(name);
+            let kind = if is_unbound { "UnboundLocalError" } else { "NameError" };
+            return self.raise(kind, format!("name '{name}' is not defined"));
         };
         Ok(value.unless_lost())
     }
@@ -249,45 +255,6 @@ impl<'a> Interpreter<'a> {
             }
         }
         Ok(Ok(items))
-    }
-
-    fn dictionary(
-        &self,
-        dict: &'a ruff_python_ast::ExprDict,
-        scope: &Rc<Scope<'a>>,
-    ) -> Evaluated<Value<'a>> {
-        let mut entries = Vec::with_capacity(dict.items.len());
-        for item in &dict.items {
-            let value = self.kept(self.value(&item.value, scope)?);
-            let Some(key) = &item.key else {
-                let Value::Dict(more) = &value else {
-                    if value.is_constant() {
-                        let message = format!("'{}' object is not a mapping", class_name(&value));
-                        return self.raise("TypeError", message);
-                    }
-                    return Ok(self.unknown_because(&value, "an unpacked dictionary"));
-                };
-                // A repeated key keeps its place and takes the last value.
-                for (key, value) in more.iter() {
-                    Self::put(&mut entries, key.clone(), value.clone());
-                }
-                continue;
-            };
-            let key = self.value(key, scope)?;
-            if is_unhashable(&key) {
-                return self.unhashable(&key);
-            }
-            self.note_implicit_use([&key]);
-            if entries.iter().any(|(known, _)| is_same_key(known, &key).is_none()) {
-                return Ok(self.unknown("keys of which it is not known whether they are equal"));
-            }
-            // Whether an unknown key equals one of the others decides which value counts.
-            if let Some(unknown) = key.find_unknown(self.here()) {
-                return Ok(Value::Unknown(unknown));
-            }
-            Self::put(&mut entries, key, value);
-        }
-        Ok(Value::dict(entries))
     }
 
     fn boolean(

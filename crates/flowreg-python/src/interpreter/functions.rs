@@ -6,12 +6,14 @@ use std::rc::Rc;
 use ruff_python_ast::{Expr, ExprLambda, ParameterWithDefault, Parameters, StmtFunctionDef};
 use ruff_text_size::{Ranged, TextRange};
 
+use super::class_rules::ABSTRACT;
 use super::nested::is_flow_spelling;
 use super::objects::property;
 use super::{Evaluated, Interpreter};
 use crate::source;
 use crate::value::{
-    Annotation, Function, Lost, MethodKind, Parameter, ParameterKind, Scope, Shared, Unknown, Value,
+    Annotation, Function, Lost, MethodKind, Parameter, ParameterKind, Scope, Shared, Unknown,
+    Value, set_keyword,
 };
 
 impl<'a> Interpreter<'a> {
@@ -90,12 +92,17 @@ impl<'a> Interpreter<'a> {
                     self.lose(&value, "a property may change it");
                     return Ok(Value::opaque("enum property"));
                 }
-                "abc.abstractmethod"
-                | "typing.final"
-                | "typing.no_type_check"
-                | "typing.override"
-                | "typing.overload" => return Ok(value),
-                "prefect.task" => return Ok(Value::opaque("task")),
+                "abc.abstractmethod" => {
+                    if let Value::Function(function) = &value {
+                        let attributes = &mut function.attributes.borrow_mut();
+                        set_keyword(attributes, ABSTRACT, Value::Bool(true));
+                    }
+                    return Ok(value);
+                }
+                "typing.final" | "typing.no_type_check" | "typing.override" | "typing.overload" => {
+                    return Ok(value);
+                }
+                "prefect.task" => return Ok(Value::task(value)),
                 _ => {}
             }
         }

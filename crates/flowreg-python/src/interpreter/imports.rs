@@ -4,10 +4,11 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{StmtImport, StmtImportFrom};
+use ruff_python_ast::{Alias, StmtImport, StmtImportFrom};
 
 use super::search::ModuleLocation;
 use super::{Evaluated, Interpreter, Raised};
+use crate::effects::SearchChange;
 use crate::library::ImportTarget;
 use crate::nesting;
 use crate::source;
@@ -23,6 +24,13 @@ impl<'a> Interpreter<'a> {
             let path = alias.name.as_str();
             let value = self.import_module(path, scope)?;
             match (&alias.asname, path.split_once('.')) {
+                (Some(name), Some((top, rest))) if matches!(value, Value::Module(_)) => {
+                    // `import a.b as c` binds what `a` has under the name `b`, as `from a import b`.
+                    let top = self.import_module(top, scope)?;
+                    let mut parts = rest.split('.');
+                    let value = parts.try_fold(top, |owner, part| self.part_of(&owner, part))?;
+                    self.set(scope, name.as_str(), value);
+                }
                 (Some(name), _) => self.set(scope, name.as_str(), value),
                 (None, None) => self.set(scope, path, value),
                 (None, Some((top, _))) => {
@@ -63,14 +71,49 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
+    /// What an owner has under a name that `import` has just loaded as its submodule.
+    fn part_of(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
+        if let Value::Module(imported) = owner {
+            return self.member_of(imported, name);
+        }
+        match self.attribute(owner, name) {
+            // It may have the `__name__` of a module that has one.
+            Err(raised) if raised.kind == "AttributeError" => match owner {
+                Value::Class(_) | Value::Function(_) | Value::Opaque(_) => {
+                    let why = format!("`{name}` may be a module or an attribute");
+                    self.note_possible_error(why.clone());
+                    Ok(self.unknown(why))
+                }
+                _ => self.raise("ImportError", format!("cannot import name '{name}'")),
+            },
+            other => other,
+        }
+    }
+
     /// Whether an import statement depends on what is installed.
-    pub(super) fn is_foreign(&self, module: &str) -> bool {
+    pub(super) fn is_foreign(&self, module: &str, names: &[Alias]) -> bool {
+        let Some(top) = module.split('.').next() else { return false };
         !symbols::is_known_module(module)
-            && module.split('.').next().is_some_and(|top| !self.is_ours(top))
+            && (!self.is_ours(top) || self.is_elsewhere(module, names))
+    }
+
+    /// Whether an import needs a part of a namespace package that the repository does not have: another
+    /// package may have it.
+    fn is_elsewhere(&self, module: &str, names: &[Alias]) -> bool {
+        let top = module.split('.').next().unwrap_or(module);
+        let mut search = self.search_for(top).directories;
+        for part in module.split('.') {
+            match self.find(&search, part) {
+                None => return true,
+                Some(ModuleLocation::File { .. }) => return false,
+                Some(ModuleLocation::Directories(directories)) => search = directories,
+            }
+        }
+        names.iter().any(|alias| self.find(&search, alias.name.as_str()).is_none())
     }
 
     /// The module that `import path` would give under its last name.
-    fn import_module(&self, path: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+    pub(super) fn import_module(&self, path: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let top = path.split('.').next().unwrap_or(path);
         if symbols::is_known_module(path) {
             // `symbols` knows all names of some modules, and with them what is no submodule.
@@ -78,6 +121,9 @@ impl<'a> Interpreter<'a> {
                 return self.not_found(path);
             }
             self.check_module_age(top);
+            if let Some(why) = symbols::may_lack_module(path) {
+                self.note_possible_error(why);
+            }
             // What Prefect has loaded stands in `sys.modules` and is found there. For other modules
             // of the standard library it depends on the search path, in which the script's
             // directory comes first.
@@ -114,7 +160,11 @@ impl<'a> Interpreter<'a> {
                 if search.is_rooted {
                     self.rooted.borrow_mut().insert(top.into());
                 }
-                match self.load(path, scope) {
+                let outcome = self.load(path, scope);
+                if let Some(unknown) = self.why_replaced(&outcome) {
+                    return Ok(unknown);
+                }
+                match outcome {
                     // A directory without `__init__.py` that lacks the module proves nothing: an
                     // installed package of the name would have been used instead of it.
                     Err(raised) if found == ImportTarget::Directory && is_missing(&raised) => {
@@ -133,7 +183,23 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Value<'a>> {
         let path = self.absolute(level, name, scope)?;
-        self.loaded(self.load(&path, scope), &path)
+        let outcome = self.load(&path, scope);
+        match self.why_replaced(&outcome) {
+            Some(unknown) => Ok(unknown),
+            None => self.loaded(outcome, &path),
+        }
+    }
+
+    /// What an import gives of a module that may have put something else into `sys.modules` while it ran.
+    fn why_replaced(&self, outcome: &Evaluated<Rc<Imported<'a>>>) -> Option<Value<'a>> {
+        let imported = outcome.as_ref().ok()?;
+        if imported.module.effects.search < SearchChange::Loaded {
+            return None;
+        }
+        let unknown = self.why_search_unknown.borrow().clone()?;
+        let value = Value::Unknown(unknown);
+        self.note_may_be(&value, [Value::Module(Rc::clone(imported))]);
+        Some(value)
     }
 
     /// The full name of a module that is named from where it is imported.
@@ -170,7 +236,11 @@ impl<'a> Interpreter<'a> {
 
     /// The value of an import. Modules that a build writes (`_version.py`) are missing in the
     /// repository and there on every machine, so that they are unknown instead of an error.
-    fn loaded(&self, outcome: Evaluated<Rc<Imported<'a>>>, path: &str) -> Evaluated<Value<'a>> {
+    pub(super) fn loaded(
+        &self,
+        outcome: Evaluated<Rc<Imported<'a>>>,
+        path: &str,
+    ) -> Evaluated<Value<'a>> {
         match outcome {
             Ok(imported) => Ok(Value::Module(imported)),
             Err(raised) if is_missing(&raised) && is_generated(path) => {
@@ -219,7 +289,7 @@ impl<'a> Interpreter<'a> {
 
     /// Whether a module is one of a source root that was found in the project's files. What is missing
     /// there may have been made by its build.
-    fn is_rooted(&self, path: &str) -> bool {
+    pub(super) fn is_rooted(&self, path: &str) -> bool {
         self.rooted.borrow().contains(path.split('.').next().unwrap_or(path))
     }
 
@@ -384,6 +454,9 @@ impl<'a> Interpreter<'a> {
                 {
                     self.note_possible_error(format!("`{full}` came with Python 3.{minor}"));
                 }
+                if let Some(why) = symbols::may_lack(&full) {
+                    self.note_possible_error(why);
+                }
                 value
             }
             Value::Module(imported) => return self.member_of(imported, name),
@@ -407,9 +480,27 @@ impl<'a> Interpreter<'a> {
         if self.is_rooted(&path) {
             return Ok(self.unknown(format!("`{path}` is not in the source root")));
         }
+        if self.is_open(imported) {
+            return Ok(Value::External(path.into()));
+        }
         let why = if imported.is_running.get() { "partially initialized module " } else { "" };
         let module = &imported.module.name;
         self.raise("ImportError", format!("cannot import name '{name}' from {why}'{module}'"))
+    }
+
+    /// Whether a module is a namespace package of which other packages may have portions: its submodules
+    /// are looked for on all of Python's path.
+    fn is_open(&self, imported: &Imported<'a>) -> bool {
+        let name = &imported.module.name;
+        let is_namespace = |imported: &Imported<'a>| {
+            imported.module.path.is_empty() && !imported.search.is_empty()
+        };
+        let parents = name.match_indices('.').filter_map(|(at, _)| name.get(..at));
+        let known = self.imported.borrow();
+        is_namespace(imported)
+            && parents
+                .into_iter()
+                .all(|parent| known.get(parent).is_none_or(|parent| is_namespace(parent)))
     }
 
     /// A name of a module; `None` if it certainly has none.
@@ -442,60 +533,11 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn import_star(&self, from: &Value<'a>, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        match from {
-            Value::Module(imported) => self.import_all(imported, scope),
-            Value::Symbol(path) if symbols::star(path).is_some() => {
-                for name in symbols::star(path).unwrap_or_default() {
-                    if let Some(value) =
-                        symbols::value(&format!("{path}.{name}"), self.here(), self.python())
-                    {
-                        self.set(scope, &name, value);
-                    }
-                }
-                Ok(())
-            }
-            other => {
-                let module = match other {
-                    Value::Symbol(path) | Value::External(path) => path,
-                    _ => "…",
-                };
-                let why = format!("`from {module} import *` may bind any name");
-                self.mark_module_inexact(&scope.module, why);
-                Ok(())
-            }
-        }
-    }
-
-    fn import_all(&self, imported: &Rc<Imported<'a>>, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        let module = &imported.module;
-        if module.inexact.borrow().is_some() {
-            self.mark_module_inexact(&scope.module, format!("`{}` may bind any name", module.path));
-        }
-        let names: Option<Vec<Text>> = match imported.scope.own("__all__") {
-            None => {
-                let names = imported.scope.names.borrow();
-                let all = names.iter().map(|(name, _)| Rc::clone(name));
-                Some(all.filter(|name| is_public(name)).collect())
-            }
-            // `__all__ += other.__all__` and `__all__.append(…)` are common; what they add is not
-            // followed.
-            Some(list) if list.lost().is_some() => None,
-            Some(Value::List(names) | Value::Tuple(names)) => {
-                names.iter().map(|name| name.as_str().map(Text::from)).collect()
-            }
-            Some(_) => None,
-        };
-        let Some(names) = names else {
-            let why = format!("what `__all__` of `{}` lists is not known", module.path);
-            self.mark_module_inexact(&scope.module, why);
-            return Ok(());
-        };
-        for name in names {
-            let value = self.member_of(imported, &name)?;
-            self.set(scope, &name, value);
-        }
-        Ok(())
+    /// What a module lacks as an attribute; `None` if that raises.
+    pub(super) fn lacking(&self, imported: &Imported<'a>, name: &str) -> Option<Value<'a>> {
+        // Another package's code may have imported its own portion.
+        self.is_open(imported)
+            .then(|| Value::External(format!("{}.{name}", imported.module.name).into()))
     }
 }
 
@@ -518,16 +560,12 @@ pub(super) fn become_attribute<'a>(
 const NOT_READ: &str = "(not read)";
 
 /// Whether the module itself was not found, not one that it imports.
-fn is_missing(raised: &Raised) -> bool {
+pub(super) fn is_missing(raised: &Raised) -> bool {
     raised.kind == "ModuleNotFoundError" && raised.through.is_none()
 }
 
-fn is_public(name: &str) -> bool {
-    !name.starts_with('_')
-}
-
 /// A module that a build usually writes, and that no repository holds.
-fn is_generated(path: &str) -> bool {
+pub(super) fn is_generated(path: &str) -> bool {
     let leaf = path.rsplit('.').next().unwrap_or(path);
     matches!(leaf, "_version" | "version" | "__version__" | "_version__")
 }

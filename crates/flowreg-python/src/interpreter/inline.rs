@@ -74,6 +74,9 @@ impl<'a> Interpreter<'a> {
                 function.name
             ));
         }
+        if let Some(lost) = function.lost.get() {
+            return unknown(lost.why.clone());
+        }
         if let Some(why) = refusal(function, keywords, self.program.is_some()) {
             return unknown(format!("what `{}()` returns is not computed: {why}", function.name));
         }

@@ -59,6 +59,7 @@ impl<'a> Interpreter<'a> {
         if !is_followed_later {
             self.lose_methods(class);
         }
+        self.check_abstract(class)?;
         Ok(match class.kind.get() {
             ClassKind::Enum => match arguments {
                 [value] => {
@@ -81,9 +82,13 @@ impl<'a> Interpreter<'a> {
             | ClassKind::DataclassChild
             | ClassKind::NamedTuple => {
                 let made = self.make_instance(class, arguments, keywords)?;
-                match made {
-                    Value::Instance(_) => self.note_implicit(class),
-                    _ => self.lose_methods(class),
+                if let Value::Instance(_) = made {
+                    self.note_implicit(class);
+                } else {
+                    self.lose_methods(class);
+                    // It holds the defaults of its fields.
+                    let defaults = fields(class).into_iter().filter_map(|field| field.default);
+                    self.note_may_be(&made, defaults);
                 }
                 return Ok(made);
             }

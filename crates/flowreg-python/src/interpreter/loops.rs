@@ -30,6 +30,7 @@ impl<'a> Interpreter<'a> {
         if let Some(ending) = self.rounds(each, &iterated, scope).transpose() {
             return ending;
         }
+        self.lose_iterated(each, &iterated);
         self.bind_to_unknown(std::slice::from_ref(statement), scope, "it is bound in a loop");
         // The body runs at least once. What raises then, raises.
         if Self::truth(&iterated) == Some(true) && iterated.is_constant() {

@@ -8,11 +8,12 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | statements | [`blocks`], [`statements`], [`branches`] (`if`, `try`, `with`), [`loops`], [`imports`], [`functions`], [`classes`] |
-//! | expressions | [`expressions`], [`subscripts`], [`operators`], [`strings`], [`attributes`], [`comprehensions`], [`union_order`] |
+//! | statements | [`blocks`], [`statements`], [`branches`] (`if`, `try`, `with`), [`loops`], [`imports`], [`star_imports`], [`functions`], [`classes`] |
+//! | expressions | [`expressions`], [`displays`], [`subscripts`], [`operators`], [`strings`], [`attributes`], [`comprehensions`], [`union_order`] |
 //! | which module an import means | [`search`] |
 //! | what is imported perhaps, and once for all | [`possible_imports`], [`units`] |
-//! | calls | [`calls`] (Prefect), [`standard`], [`iteration`], [`pydantic`], [`inline`] (functions of the repository), [`by_name`] |
+//! | what libraries reach that they are not given | [`reach`] |
+//! | calls | [`calls`], [`prefect`] (flows and tasks), [`standard`], [`iteration`], [`pydantic`], [`inline`] (functions of the repository), [`by_name`] |
 //! | classes | [`enums`], [`instances`], [`ancestors`] |
 //! | what changes after it was made | [`mutations`] (what is computed), [`changes`] (what is given up) |
 //! | what is refused | [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`], [`class_rules`], [`model_rules`], [`settings`], [`late_types`] (classes), [`conversions`] (instances) |
@@ -34,6 +35,7 @@ pub(crate) mod classes;
 mod comprehensions;
 mod contexts;
 mod conversions;
+mod displays;
 mod enums;
 pub(crate) mod equality;
 mod exceptions;
@@ -57,8 +59,10 @@ mod objects;
 pub(crate) mod operators;
 mod options;
 mod possible_imports;
+mod prefect;
 pub(crate) mod program;
 mod pydantic;
+mod reach;
 mod reflection;
 pub(crate) mod scope;
 mod search;
@@ -66,6 +70,7 @@ mod settings;
 pub(crate) mod signatures;
 mod special_methods;
 mod standard;
+mod star_imports;
 mod statements;
 pub(crate) mod strings;
 mod subscripts;
@@ -82,7 +87,7 @@ use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::TextSize;
 
 use super::dependencies::Dependencies;
-use super::effects::Effects;
+use super::effects::{Effects, SearchChange};
 use super::library::Library;
 use super::nesting;
 use super::python::Python;
@@ -347,7 +352,7 @@ impl<'a> Interpreter<'a> {
             readers: Shared::default(),
             effects,
         });
-        if module.effects.changes_search_path {
+        if module.effects.search > SearchChange::Nothing {
             let why = format!(
                 "`{path}` changes `sys.path` or `sys.modules`: which module is meant is not known"
             );

@@ -280,12 +280,18 @@ impl<'a> Interpreter<'a> {
                     keywords: Keywords::new(),
                 }))
             }
-            Value::Opaque(ref opaque) if opaque.what == "a cached function" => {
+            // What a task's function gets as its first argument depends on how the task is reached.
+            Value::Opaque(ref opaque) if matches!(opaque.what, "a cached function" | "task") => {
                 self.perhaps_bound(owner, &value)
             }
             Value::Opaque(_) if accessor(&value, "fget").is_some() => {
                 let getter = accessor(&value, "fget").unwrap_or(Value::None);
                 self.call(&getter, std::slice::from_ref(owner), &Keywords::new())?
+            }
+            Value::Opaque(ref opaque)
+                if matches!(opaque.what, "property" | "cached property" | "enum property") =>
+            {
+                self.perhaps_bound(owner, &value)
             }
             // A function of another package gets the object, a class does not.
             Value::External(_) | Value::Bound(_) => self.perhaps_bound(owner, &value),
@@ -403,6 +409,14 @@ impl<'a> Interpreter<'a> {
 
     /// `del object.name`.
     pub(super) fn delete_on_object(&self, owner: &Value<'a>, name: &str) {
+        // A property or descriptor may have code for it.
+        if let Some(class) = class_of(owner)
+            && let Held::Found(held @ Value::Opaque(_)) = look_along(&ancestors(class), name)
+            && !is_cached(&held)
+        {
+            self.lose(&held, &format!("`{name}` of it is deleted"));
+            return self.lose(owner, &format!("`{name}` of it is deleted"));
+        }
         self.change_object(owner, &[], &format!("`{name}` of it is deleted"), |all| {
             all.retain(|(known, _)| &**known != name);
         });

@@ -247,6 +247,11 @@ impl<'a> Interpreter<'a> {
                 return Ok(Value::Unknown(unknown));
             }
         }
+        let is_bitwise = matches!(operator, Operator::BitOr | Operator::BitAnd | Operator::BitXor);
+        if is_bitwise && [left, right].iter().any(|one| matches!(one, Value::Member(_))) {
+            // Those of flags give members again, those of other enums numbers.
+            return Ok(self.unknown("an operator of members of an enum"));
+        }
         // `IntEnum` members add like their numbers.
         let (left, right) = (&plain(left), &plain(right));
         if let (Some(left), Some(right)) = (number(left), number(right)) {

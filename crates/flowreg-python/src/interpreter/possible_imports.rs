@@ -5,11 +5,18 @@ use std::rc::Rc;
 
 use ruff_python_ast::Stmt;
 
-use super::Interpreter;
 use super::imports::LONGEST_NAME;
 use super::search::ModuleLocation;
+use super::{Evaluated, Interpreter};
 use crate::symbols;
-use crate::value::{Scope, Unknown, Value};
+use crate::value::{Keywords, Scope, Unknown, Value};
+
+/// Functions that run a file as a module, or make what does, and are given its path.
+const RUN_FILES: &[&str] = &[
+    "importlib.machinery.SourceFileLoader",
+    "importlib.util.spec_from_file_location",
+    "runpy.run_path",
+];
 
 impl<'a> Interpreter<'a> {
     /// Notes that code which is not run may import modules: if one of them changes more than itself, nothing
@@ -63,8 +70,33 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// What a call gives that imports a module by a name which is known; `None` if it is no such call.
+    pub(super) fn imported_by_name(
+        &self,
+        function: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Option<Evaluated<Value<'a>>> {
+        let [Value::Str(name)] = arguments else { return None };
+        let is_name = !name.is_empty() && name.split('.').all(|part| !part.is_empty());
+        if self.program.is_some() || !keywords.is_empty() || !is_name {
+            return None;
+        }
+        let scope = self.scope_here();
+        let imported = match function {
+            "importlib.import_module" => self.import_module(name, &scope),
+            // As an import statement, it gives the package at the top.
+            "builtins.__import__" => self
+                .import_module(name, &scope)
+                .and_then(|_| self.import_module(name.split('.').next().unwrap_or(name), &scope)),
+            _ => return None,
+        };
+        Some(imported)
+    }
+
     /// A call that imports a module which it is given by its name.
     pub(super) fn import_by_name(&self, function: &str, name: Option<&Value<'a>>) {
+        let name = name.filter(|_| !RUN_FILES.contains(&function));
         match name.and_then(Value::as_str) {
             // `pkgutil.resolve_name("module:object")`
             Some(name) if !name.starts_with('.') && !name.contains(['/', ' ']) => {
@@ -85,9 +117,9 @@ impl<'a> Interpreter<'a> {
         ));
     }
 
-    fn doubt_values(&self, why: String) {
+    pub(super) fn doubt_values(&self, why: impl Into<String>) {
         if self.program.is_none() {
-            let unsure = Rc::new(Unknown { why, at: self.here(), is_flow_like: false });
+            let unsure = Rc::new(Unknown { why: why.into(), at: self.here(), is_flow_like: false });
             self.doubt_script(&unsure);
             self.unsure.borrow_mut().get_or_insert(unsure);
         }
@@ -107,7 +139,6 @@ pub(super) fn imports_by_name(path: &str) -> bool {
         "importlib.reload",
         "pkgutil.resolve_name",
         "runpy.run_module",
-        "runpy.run_path",
     ];
-    FUNCTIONS.contains(&path)
+    FUNCTIONS.contains(&path) || RUN_FILES.contains(&path)
 }

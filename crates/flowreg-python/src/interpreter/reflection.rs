@@ -74,7 +74,9 @@ impl<'a> Interpreter<'a> {
                 }
             }
             ("builtins.type", [value]) => match class_of(value) {
-                Some(class) if is_known(class) => Value::Class(Rc::clone(class)),
+                Some(class) if is_known(class) && !is_given_up(value) => {
+                    Value::Class(Rc::clone(class))
+                }
                 _ => match value {
                     Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => {
                         let class = super::certain::class_name(value);
@@ -192,6 +194,37 @@ impl<'a> Interpreter<'a> {
         }
         Ok(is_followed)
     }
+
+    /// `globals().update(…)` of names that are known; whether it was one.
+    pub(super) fn updated_dictionary(
+        &self,
+        owner: &Value<'a>,
+        method: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<bool> {
+        let is_namespace = matches!(owner, Value::Bound(bound)
+            if &*bound.1 == "__dict__" && matches!(bound.0, Value::Module(_)));
+        let mut names: Vec<(Value<'a>, Value<'a>)> = match arguments {
+            [] => Vec::new(),
+            [Value::Dict(more)] if more.lost().is_none() => more.to_vec(),
+            _ => return Ok(false),
+        };
+        let given = keywords.iter();
+        names.extend(given.map(|(name, value)| (Value::Str(Rc::clone(name)), value.clone())));
+        let is_name = |(name, _): &(Value<'a>, _)| name.as_str().is_some_and(|name| name != "**");
+        if !is_namespace
+            || method != "update"
+            || !self.is_certain_to_run()
+            || !names.iter().all(is_name)
+        {
+            return Ok(false);
+        }
+        for (name, value) in &names {
+            self.set_in_dictionary(owner, name, value)?;
+        }
+        Ok(true)
+    }
 }
 
 /// `owner.__dict__[name]`; `None` if it is not known.
@@ -214,6 +247,13 @@ fn is_coroutine(function: &Rc<Function<'_>>) -> Option<bool> {
         return function.lambda_body.map(|_| false);
     };
     Some(definition.is_async && !super::inline::is_generator(definition))
+}
+
+/// Whether what an object of the repository holds is not known any more.
+fn is_given_up(value: &Value<'_>) -> bool {
+    value.lost().is_some()
+        || matches!(value, Value::Opaque(opaque)
+            if opaque.attributes.as_ref().is_some_and(|all| all.lost().is_some()))
 }
 
 fn is_known(class: &Rc<Class<'_>>) -> bool {
@@ -251,6 +291,8 @@ pub(super) fn is_instance<'a>(value: &Value<'a>, class: &Value<'a>) -> Option<bo
             is_any
         }
         Value::Class(of) => match class_of(value) {
+            // Its `__class__` may have been set.
+            Some(_) if is_given_up(value) => None,
             Some(class) => inherits(class, of),
             None if value.is_constant()
                 || matches!(value, Value::Function(_) | Value::Class(_)) =>

@@ -71,6 +71,11 @@ pub(crate) fn changed<'a>(
     function: &Function<'a>,
 ) -> Result<Option<Rc<Function<'a>>>, Rc<Unknown>> {
     let attributes = function.attributes.borrow();
+    if keyword(&attributes, "__code__").is_some() {
+        let at = Location { module: function.scope.module.number, at: function.range.start() };
+        let why = "its `__code__` is set".to_owned();
+        return Err(Rc::new(Unknown { why, at, is_flow_like: false }));
+    }
     if !attributes.iter().any(|(name, _)| PARTS.contains(&&**name)) {
         return Ok(None);
     }

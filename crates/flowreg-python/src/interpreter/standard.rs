@@ -59,6 +59,14 @@ impl<'a> Interpreter<'a> {
             "builtins.property" if arguments.len() == 1 && keywords.is_empty() => {
                 property("property", first()?)
             }
+            "builtins.property"
+                if let ([getter @ Value::Function(_), setter @ Value::Function(_)], true) =
+                    (arguments, keywords.is_empty()) =>
+            {
+                let parts = [("fget", getter), ("fset", setter)];
+                let parts = parts.map(|(name, part)| (name.into(), part.clone()));
+                Value::object(None, "property", parts.to_vec())
+            }
             "builtins.property" => {
                 self.lose_arguments(arguments, keywords, "a property may change it");
                 Value::opaque("property")

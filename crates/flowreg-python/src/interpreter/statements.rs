@@ -252,6 +252,10 @@ impl<'a> Interpreter<'a> {
                     .try_for_each(|(target, item)| self.bind(target, &item, scope))
             }
             _ => {
+                // An object of the repository is gone through by methods of its own.
+                if class_of(value).is_some() {
+                    self.lose(value, "it is unpacked");
+                }
                 let unknown = self.unknown("it is unpacked from a value that is not known");
                 self.note_may_be(&unknown, [value.clone()]);
                 targets.iter().try_for_each(|target| self.bind(target, &unknown, scope))
@@ -266,6 +270,7 @@ impl<'a> Interpreter<'a> {
         value: &Value<'a>,
     ) -> Evaluated<()> {
         let value = &self.kept(value.clone());
+        self.note_identity_change(owner, name, value);
         if matches!(owner, Value::Opaque(opaque) if opaque.attributes.is_some() && opaque.what == "an object")
             || class_of(owner).is_some()
         {
@@ -301,8 +306,12 @@ impl<'a> Interpreter<'a> {
                 set_keyword(&mut flow.options.borrow_mut(), name, value);
             }
             Value::Flow(flow) => set_keyword(&mut flow.attributes.borrow_mut(), name, value),
-            Value::Symbol(path) if !path.starts_with("sys.") && is_patched(path) => {
-                self.mark_script_inexact(format!("`{path}.{name}` is set"));
+            Value::Symbol(path) => {
+                // A library keeps it, and may call it.
+                self.lose(&value, &format!("it is kept as `{path}.{name}`"));
+                if !path.starts_with("sys.") && is_patched(path) {
+                    self.mark_script_inexact(format!("`{path}.{name}` is set"));
+                }
             }
             // Who has the object may change what it holds.
             Value::Opaque(_) | Value::External(_) | Value::Unknown(_) => {
@@ -456,6 +465,9 @@ impl<'a> Interpreter<'a> {
         }
         if self.set_in_dictionary(owner, index, value)? {
             return Ok(());
+        }
+        if let Value::Symbol(path) = owner {
+            self.mark_script_inexact(format!("an item of `{path}` is set"));
         }
         if let Change::NotFollowed = self.changed_item(owner, index, Some(value))? {
             self.lose(owner, why);

@@ -3,9 +3,12 @@
 //! A symbol is its canonical path (`typing.List`, `pydantic.Field`, `prefect.flow`). The tables
 //! hold what real modules have; checked with Python 3.11, pydantic 2.14 and Prefect 3.8.
 
+mod closed;
 mod modules;
 pub(crate) mod names;
 mod opaque;
+
+pub(crate) use closed::{may_lack, may_lack_module};
 
 use std::borrow::Cow;
 use std::rc::Rc;

@@ -80,6 +80,12 @@ impl<'a> Value<'a> {
         Value::Opaque(Rc::new(Opaque { class: None, what, attributes: None }))
     }
 
+    /// A task of Prefect, which holds its function.
+    pub(crate) fn task(function: Self) -> Self {
+        let held = vec![("fn".into(), function.clone()), ("__wrapped__".into(), function)];
+        Self::object(None, "task", held)
+    }
+
     /// An object with attributes of its own.
     pub(crate) fn object(
         class: Option<Rc<Class<'a>>>,

@@ -230,6 +230,9 @@ pub(crate) struct Member<'a> {
     pub mixin: Option<&'static str>,
     pub name: Text,
     pub value: Value<'a>,
+    /// Whether it may be another name of a member before it, as it is not known whether their values are
+    /// equal.
+    pub may_be_alias: bool,
 }
 
 /// An instance of a model, dataclass or named tuple of the module.

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use foldhash::HashMap;
+
 use super::run::{Lost, Shared, Versions};
 use super::{Keywords, Location, MOST_PARTS, Made, PrefectCall, Unknown, Value};
 
@@ -201,17 +203,36 @@ impl<'a> Value<'a> {
 
     /// A copy of the value as it is now, with copies of the objects in it.
     pub(crate) fn copied(&self) -> Value<'a> {
-        self.copied_within(&mut MOST_PARTS.clone())
+        self.copied_within(&mut MOST_PARTS.clone(), &mut HashMap::default())
     }
 
-    fn copied_within(&self, budget: &mut u32) -> Value<'a> {
+    /// An object that is met twice is copied once.
+    fn copied_within(
+        &self,
+        budget: &mut u32,
+        copies: &mut HashMap<*const (), Value<'a>>,
+    ) -> Value<'a> {
+        let place: Option<*const ()> = match self {
+            Value::List(items) | Value::Set(items) => Some(Rc::as_ptr(items).cast()),
+            Value::Dict(entries) => Some(Rc::as_ptr(entries).cast()),
+            _ => None,
+        };
+        if let Some(copy) = place.and_then(|place| copies.get(&place)) {
+            return copy.clone();
+        }
+        let copy = self.new_copy(budget, copies);
+        copies.extend(place.map(|place| (place, copy.clone())));
+        copy
+    }
+
+    fn new_copy(&self, budget: &mut u32, copies: &mut HashMap<*const (), Value<'a>>) -> Value<'a> {
         // What is too large is not read by whoever asks for the copy.
         let Some(rest) = budget.checked_sub(1).filter(|_| self.lost().is_none()) else {
             return self.clone();
         };
         *budget = rest;
         let mut all = |items: &[Value<'a>]| -> Vec<Value<'a>> {
-            items.iter().map(|item| item.copied_within(budget)).collect()
+            items.iter().map(|item| item.copied_within(budget, copies)).collect()
         };
         match self {
             Value::List(items) => Value::list(all(items)),
@@ -219,9 +240,9 @@ impl<'a> Value<'a> {
             Value::Set(items) => Value::set(all(items)),
             Value::Dict(entries) => {
                 let entries = entries.iter();
-                Value::dict(
-                    entries.map(|(key, item)| (key.clone(), item.copied_within(budget))).collect(),
-                )
+                let copied =
+                    entries.map(|(key, item)| (key.clone(), item.copied_within(budget, copies)));
+                Value::dict(copied.collect())
             }
             Value::Made(made) => match &**made {
                 Made::Call(call) => {
@@ -230,7 +251,9 @@ impl<'a> Value<'a> {
                         path: Rc::clone(&call.path),
                         arguments: all(&call.arguments),
                         keywords: keywords
-                            .map(|(name, value)| (Rc::clone(name), value.copied_within(budget)))
+                            .map(|(name, value)| {
+                                (Rc::clone(name), value.copied_within(budget, copies))
+                            })
                             .collect(),
                         at: call.at,
                     }))
