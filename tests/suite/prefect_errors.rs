@@ -499,15 +499,23 @@ fn an_update_sends_only_what_changes() {
         upload: None,
     };
     let fields = Fields::from_iter([(Field::Description, "new".into())]);
-    let held = held();
-    let update = Write::Update {
-        held: &held,
+    // As the server answers it: directly before the write it is read again.
+    let mut held = held();
+    held.fields.set(Field::Schedules, serde_json::json!([]));
+    let update = |held| Write::Update {
+        held,
         registration: &registration,
         fields: &fields,
         marks_change: false,
     };
-    assert_eq!(target.apply(&update).unwrap().as_deref(), Some("d1"));
+    assert_eq!(target.apply(&update(&held)).unwrap().as_deref(), Some("d1"));
     let sent = server.received().pop().unwrap();
     assert_eq!(sent.line, "PATCH /api/deployments/d1 HTTP/1.1");
     assert_eq!(sent.body, r#"{"description":"new"}"#);
+
+    // What somebody changed since it was read is planned anew, and nothing is written over it.
+    held.fields.set(Field::Description, "older");
+    let overtaken = target.apply(&update(&held));
+    assert!(matches!(overtaken, Err(TargetError::Overtaken { held: Some(_) })), "{overtaken:?}");
+    assert_eq!(server.received().pop().unwrap().line, "GET /api/deployments/d1 HTTP/1.1");
 }

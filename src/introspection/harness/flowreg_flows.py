@@ -267,7 +267,10 @@ def line_of(flow, module):
 
 
 def encoded(answer, limit):
+    depends = answer.pop("depends", None)
     text = json.dumps(answer)
     if len(text) > limit:
         return json.dumps({"failure": {"kind": "too_large", "bytes": len(text)}})
-    return text
+    # An answer that depends on very much is not kept.
+    kept = json.dumps(dict(answer, depends=depends))
+    return kept if len(kept) <= 2 * limit else text

@@ -4,6 +4,7 @@
 //! two, while one on `PostgreSQL` takes many (docs/facts/prefect.md, "Busy servers"). The API does
 //! not tell which database a server has, so the pace of the writes is measured.
 
+use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -27,10 +28,18 @@ struct State {
     running: usize,
 }
 
-/// The permission for one write; given back when it is dropped.
+/// The permission for one write and what belongs to it; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct WriteSlot<'a> {
+pub(crate) struct WriteSlot<'a> {
     gate: &'a Gate,
+    /// Whether this thread had one already, which this one is a part of.
+    is_inner: bool,
+}
+
+thread_local! {
+    /// Whether this thread has a slot. What has to be looked at directly before a write is looked at in its
+    /// slot, and a write inside it must not wait for another.
+    static HAS_SLOT: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Gate {
@@ -42,12 +51,18 @@ impl Gate {
 
     /// Waits for a slot.
     pub(super) fn enter(&self) -> WriteSlot<'_> {
+        if HAS_SLOT.get() {
+            return WriteSlot { gate: self, is_inner: true };
+        }
         let mut state = self.lock();
         while state.running >= state.pace.slots {
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.running += 1;
-        WriteSlot { gate: self }
+        // The clock starts with the first write: what was read and planned before says nothing of its pace.
+        state.pace.begin(Instant::now());
+        HAS_SLOT.set(true);
+        WriteSlot { gate: self, is_inner: false }
     }
 
     /// How many writes are let in at once now.
@@ -69,6 +84,10 @@ impl WriteSlot<'_> {
 
 impl Drop for WriteSlot<'_> {
     fn drop(&mut self) {
+        if self.is_inner {
+            return;
+        }
+        HAS_SLOT.set(false);
         let mut state = self.gate.lock();
         state.running -= 1;
         state.pace.finished(Instant::now());
@@ -85,13 +104,29 @@ struct Pace {
     is_final: bool,
     /// Writes per second with the slots before.
     best: Option<f64>,
+    /// When the window has begun; before the first write, when the gate was made.
     since: Instant,
+    has_begun: bool,
     finished: usize,
 }
 
 impl Pace {
     fn new(most: usize, now: Instant) -> Self {
-        Self { slots: 1, most, is_final: most == 1, best: None, since: now, finished: 0 }
+        Self {
+            slots: 1,
+            most,
+            is_final: most == 1,
+            best: None,
+            since: now,
+            has_begun: false,
+            finished: 0,
+        }
+    }
+
+    fn begin(&mut self, now: Instant) {
+        if !self.has_begun {
+            (self.since, self.has_begun) = (now, true);
+        }
     }
 
     fn troubled(&mut self) {
@@ -166,6 +201,29 @@ mod tests {
         pace.troubled();
         run(&mut pace, 2000, good);
         assert_eq!(pace.slots, 1);
+    }
+
+    #[test]
+    fn a_write_inside_a_slot_waits_for_no_other_and_counts_once() {
+        let gate = Gate::new(8);
+        let outer = gate.enter();
+        drop((gate.enter(), gate.enter()));
+        drop(outer);
+        assert_eq!(gate.lock().pace.finished, 1);
+        // The slot was given back.
+        drop(gate.enter());
+    }
+
+    #[test]
+    fn the_clock_starts_with_the_first_write() {
+        let gate = Gate::new(8);
+        let made = gate.lock().pace.since;
+        std::thread::sleep(Duration::from_millis(5));
+        drop(gate.enter());
+        let began = gate.lock().pace.since;
+        assert!(began > made);
+        drop(gate.enter());
+        assert_eq!(gate.lock().pace.since, began);
     }
 
     #[test]

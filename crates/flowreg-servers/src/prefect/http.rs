@@ -11,7 +11,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use rustls::ClientConfig;
 use serde_json::Value;
 
-use super::gate::Gate;
+use super::gate::{Gate, WriteSlot};
 use super::retry::{Situation, Trouble, retry_after};
 use super::tls_error::TlsProblem;
 use super::{headers, refusal, tls};
@@ -179,6 +179,11 @@ impl Http {
     /// How long a request took at most, until it was answered.
     pub(crate) fn longest_request(&self) -> Duration {
         Duration::from_micros(self.longest_request.load(Ordering::Relaxed))
+    }
+
+    /// Waits until a write may begin. All writes of this thread belong to it until it is dropped.
+    pub(crate) fn write_slot(&self) -> WriteSlot<'_> {
+        self.gate.enter()
     }
 
     /// How many writes are let in at once now.

@@ -104,7 +104,7 @@ impl PrefectServer {
         if let Some(version) = &version {
             let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
             let number = (numbers.next().flatten(), numbers.next().flatten());
-            let is_known = matches!(number, (Some(3..), _) | (Some(2), Some(20..)));
+            let is_known = matches!(number, (Some(3), _) | (Some(2), Some(20..)));
             if !is_known {
                 return Err(TargetError::UnsupportedVersion {
                     url: self.http.url().to_owned(),
@@ -168,17 +168,18 @@ impl PrefectServer {
 
     fn create(&self, registration: &Registration) -> Result<Option<String>, TargetError> {
         let flow_id = self.flow_id(&registration.flow)?;
+        let _slot = self.http.write_slot();
         // Read directly before the write: the server would take what is new as a change of what
         // somebody has registered since it was read.
         let (flow, deployment) = (registration.flow.as_str(), registration.deployment.as_str());
         if let Some(found) = read::deployment_named(&self.http, flow, deployment)? {
-            return Err(self.overtaken(registration, None, found)?);
+            return Err(self.overtaken(registration, None, self.as_three(found))?);
         }
         let made = write::create(&self.http, registration, &flow_id, self.is_two())?;
         let Some(made) = made else {
             let found = read::deployment_named(&self.http, flow, deployment)?;
             return Err(match found {
-                Some(found) => self.overtaken(registration, None, found)?,
+                Some(found) => self.overtaken(registration, None, self.as_three(found))?,
                 None => TargetError::Overtaken { held: None },
             });
         };
@@ -204,15 +205,23 @@ impl PrefectServer {
             }
             found => found?,
         };
-        let found = if self.is_two() { two::as_three(&found) } else { found };
+        let found = self.as_three(found);
         let now = held::held(&held.flow, &found);
-        let is_same = |(field, value): (Field<'_>, &Value)| {
-            field == Field::Triggers || json_equal(value, held.fields.value(field))
+        let is_same = |one: &Fields, other: &Fields| {
+            one.iter().all(|(field, value)| {
+                field == Field::Triggers || json_equal(value, other.value(field))
+            })
         };
-        if now.marks == held.marks && now.fields.iter().all(is_same) {
+        let is_as_read = is_same(&now.fields, &held.fields) && is_same(&held.fields, &now.fields);
+        if now.marks == held.marks && is_as_read {
             return Ok(found);
         }
         Err(self.overtaken(registration, Some(held), found)?)
+    }
+
+    /// A deployment as the API gave it, in the form of Prefect 3.
+    fn as_three(&self, found: Value) -> Value {
+        if self.is_two() { two::as_three(&found) } else { found }
     }
 
     /// What somebody else has written meanwhile, with the triggers that may be ours.
@@ -222,8 +231,10 @@ impl PrefectServer {
         before: Option<&Held>,
         found: Value,
     ) -> Result<TargetError, TargetError> {
-        let found = if self.is_two() { two::as_three(&found) } else { found };
         let mut now = held::held(registration.flow.as_str(), &found);
+        if let Some(id) = now.id.clone() {
+            self.cache().deployments.insert(id, Arc::new(found));
+        }
         let known = before.map(|held| held.fields.items(Field::Triggers)).unwrap_or_default();
         let wanted = registration.fields.items(Field::Triggers);
         let mut names = trigger_names(known.iter().chain(wanted));
@@ -241,9 +252,10 @@ impl PrefectServer {
         let Change { held, registration, fields, marks_change } = change;
         // It is taken out of the cache, as after this write the server holds something else.
         let read = self.cache().deployments.remove(id);
-        if read.as_ref().is_some_and(|read| held::is_scheduled(read)) {
-            due::wait(&self.http, id)?;
-        }
+        let _slot = match read {
+            Some(read) => due::write_slot(&self.http, id, &read)?,
+            None => self.http.write_slot(),
+        };
         let deployment = &self.current(id, change)?;
         if let Some(triggers) = fields.list(Field::Triggers) {
             self.replace_triggers(id, held, triggers)?;
