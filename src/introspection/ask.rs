@@ -185,11 +185,14 @@ pub(super) fn ask_python(
         root => directory.join(root),
     };
     let work_tree = context.repository.workdir().map(within);
+    let work_trees: Vec<PathBuf> =
+        context.repository.work_trees().iter().map(|tree| within(tree)).collect();
     process.send(&Request {
         root: &within(&root),
         checkout: &root,
         shown: work_tree.as_deref().unwrap_or(Path::new(".")),
-        work_tree: work_tree.as_deref(),
+        work_trees: &work_trees,
+        python: &python,
         python_path: context.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
         seconds: context.limits.file.as_secs_f64(),
         answer_bytes: context.limits.answer_bytes,

@@ -23,6 +23,9 @@ use crate::store::AnalysisCache;
 use flowreg_git::{GitError, Tree};
 use flowreg_model::Environment;
 
+/// The mode of a symbolic link in a tree.
+const LINK: u16 = 0o120_000;
+
 /// How long an answer is kept, in seconds.
 const KEPT_SECONDS: u64 = 24 * 60 * 60;
 
@@ -89,7 +92,7 @@ pub fn ask_what_is_new(
     let holds = |answer: &&KeptAnswer| {
         now.checked_sub(answer.at).is_some_and(|age| age < KEPT_SECONDS)
             && answer.values == digest_of_values(context.environment, answer.variables.as_deref())
-            && answer.outside.iter().all(|(path, known)| state(path) == *known)
+            && answer.outside.iter().all(|(path, known)| is_as_it_was(path, known.as_deref()))
             && commit.holds(answer)
     };
     let found: Vec<Option<&KeptAnswer>> = keys
@@ -136,16 +139,10 @@ pub fn ask_what_is_new(
     Ok(Answers { files, ..answers })
 }
 
-/// Whether the same would come out again. What ended from outside, or took too long, may not.
+/// Whether the same would come out again. Why a file fails can lie in anything, such as a library of the
+/// system; only that a module is missing shows where it would be.
 fn is_lasting(answer: &Result<LoadedFile, Failure>) -> bool {
-    !matches!(
-        answer,
-        Err(Failure::Exited { .. }
-            | Failure::Killed { .. }
-            | Failure::TimedOut
-            | Failure::TooLarge { .. }
-            | Failure::Unanswered)
-    )
+    matches!(answer, Ok(_) | Err(Failure::MissingModule { .. }))
 }
 
 /// Writes the answers, the newest first. One that can't be written costs only time.
@@ -183,14 +180,19 @@ impl Commit<'_> {
     }
 
     fn read(&self) -> Result<CommitFiles, GitError> {
-        let found = self.tree.files(|_, _| true, |_| true)?;
         let mut names = Sha256::new();
         let mut ids = HashMap::new();
-        for blob in found.blobs {
-            names.update(&blob.path);
+        self.tree.entries(|path, mode, id| {
+            names.update(path);
             names.update([0]);
-            ids.insert(blob.path, hex(blob.id.as_bytes()));
-        }
+            names.update(mode.to_le_bytes());
+            // Where a link leads decides what other files are.
+            if mode == LINK {
+                names.update(id);
+            } else {
+                ids.insert(path.to_vec(), hex(id));
+            }
+        })?;
         Ok(CommitFiles { names: hex(&names.finalize()), ids })
     }
 
@@ -205,8 +207,9 @@ impl Commit<'_> {
     /// What is kept of an answer; `None` if it read a file that is not the commit's.
     fn kept(&self, key: &str, depends: Depends, environment: &Environment) -> Option<KeptAnswer> {
         let commit = self.files()?;
-        let with_id = |path: String| {
-            let id = commit.ids.get(path.as_bytes())?.clone();
+        // Content that is not the commit's came through a filter, which may be another one tomorrow.
+        let with_id = |(path, read): (String, Vec<String>)| {
+            let id = commit.ids.get(path.as_bytes()).filter(|id| read.contains(id))?.clone();
             Some((path, id))
         };
         let files = depends.files.into_iter().map(with_id).collect::<Option<_>>()?;
@@ -285,11 +288,22 @@ fn digest_of_values(environment: &Environment, names: Option<&[String]>) -> Stri
     hex(&digest.finalize())
 }
 
+/// Whether something outside of the commit is as the harness has seen it.
+fn is_as_it_was(path: &str, known: Option<&str>) -> bool {
+    match known {
+        Some("directory") => Path::new(path).is_dir(),
+        known => state(path).as_deref() == known,
+    }
+}
+
 /// As `state` of the harness.
 fn state(path: &str) -> Option<String> {
     let status = std::fs::metadata(path).ok()?;
-    let nanoseconds = i128::from(status.mtime()) * 1_000_000_000 + i128::from(status.mtime_nsec());
-    Some(format!("{nanoseconds} {}", status.size()))
+    let nanoseconds =
+        |seconds: i64, more: i64| i128::from(seconds) * 1_000_000_000 + i128::from(more);
+    let modified = nanoseconds(status.mtime(), status.mtime_nsec());
+    let changed = nanoseconds(status.ctime(), status.ctime_nsec());
+    Some(format!("{modified} {changed} {} {} {}", status.size(), status.ino(), status.mode()))
 }
 
 fn seconds_now() -> u64 {

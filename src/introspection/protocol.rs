@@ -1,7 +1,7 @@
 //! The messages between flowreg and Python: one JSON object a line, as `harness/` reads and writes
 //! them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -36,9 +36,11 @@ pub(super) struct Request<'a> {
     pub checkout: &'a Path,
     /// The directory that answers name instead of the checkout: the work tree, or `.`.
     pub shown: &'a Path,
-    /// The work tree, if there is one: what is on Python's path there counts as it is in the
-    /// checkout.
-    pub work_tree: Option<&'a Path>,
+    /// The work trees of the repository, or the same directory in them: what is on Python's path there
+    /// counts as it is in the checkout.
+    pub work_trees: &'a [PathBuf],
+    /// The interpreter as it was started.
+    pub python: &'a Path,
     /// `PYTHONPATH` as the user has it.
     pub python_path: Option<&'a str>,
     /// How long one file may take.
@@ -80,8 +82,8 @@ pub(super) struct Answer {
 /// What the answer about a file depended on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Depends {
-    /// Files of the checkout that were opened.
-    pub files: Vec<String>,
+    /// Files of the checkout that were opened, and the ids of their content by either of git's hashes.
+    pub files: Vec<(String, Vec<String>)>,
     /// Files and directories outside of it, and their state; `None` where there was none.
     pub outside: Vec<(String, Option<String>)>,
     /// Variables of the environment that were read; `None` for all of them.

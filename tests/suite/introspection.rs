@@ -141,7 +141,11 @@ fn a_file_that_fails_says_why_and_harms_no_other() {
     assert_eq!(failure("crashes.py"), "the process crashed (signal 11)");
     assert_eq!(failure("misses.py"), "there is no module `flowreg_missing` (misses.py:3)");
     assert_eq!(failure("raises.py"), "ValueError: line one line two (raises.py:4)");
-    assert!(failure("is_large.py").starts_with("the answer is too large: 200"));
+    assert!(
+        failure("is_large.py").starts_with("the answer is too large: 200"),
+        "{}",
+        failure("is_large.py")
+    );
     let asks = failure("asks.py");
     assert_eq!(asks, "the module asks the Prefect API while it is imported (asks.py:4)");
     assert_eq!(failure("has_none.py"), "the imported module has no such attribute");

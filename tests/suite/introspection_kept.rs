@@ -23,18 +23,9 @@ impl Scenario {
         let repository = TestRepository::init(&["-b", "feat/x"]);
         let packages = repository.outside().join("packages");
         std::fs::create_dir(&packages).unwrap();
-        let script = format!(
-            "#!/bin/sh\necho >> {}\nexec {} \"$@\"\n",
-            repository.outside().join("started").display(),
-            python()
-        );
-        let interpreter = repository.outside().join("python");
-        std::fs::write(&interpreter, script).unwrap();
-        let permissions = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&interpreter, permissions).unwrap();
         let scenario = Self { repository, packages, variables: Vec::new() };
         scenario.package("ROWS = 3\n");
-        scenario.write("flowreg.toml", "[flows]\npython = \"../python\"\n");
+        scenario.write("flowreg.toml", &format!("[flows]\npython = \"{}\"\n", python()));
         scenario.write("flows/load.py", flow);
         scenario.write("docs/readme.md", "one");
         scenario
@@ -62,20 +53,16 @@ impl Scenario {
         for (name, value) in &self.variables {
             flowreg = flowreg.env(name, value);
         }
-        let before = self.starts();
-        let listed = flowreg.json(&["flows"], 0);
+        let run = flowreg.env("FLOWREG_LOG", "debug").run(&["flows", "--format", "json"]);
+        assert_eq!(run.code, 0, "{run:?}");
+        let listed: Value = serde_json::from_str(&run.stdout).unwrap();
         let flow = &listed["flows"][0];
         let told = if flow["exact"] == true {
             flow["parameter_openapi_schema"]["properties"]["n"]["default"].clone()
         } else {
             flow["inexact"][0]["reason"].clone()
         };
-        (told, self.starts() > before)
-    }
-
-    fn starts(&self) -> u64 {
-        let path = self.repository.outside().join("started");
-        std::fs::metadata(path).map_or(0, |file| file.len())
+        (told, run.stderr.contains("asking Python"))
     }
 }
 
@@ -171,8 +158,8 @@ fn what_holds_for_one_run_is_asked_each_time() {
         assert_eq!(scenario.told(), asked(0), "{flow}{package}");
     }
     let scenario = Scenario::new(FLOW);
-    let always = "[flows]\npython = \"../python\"\nintrospect = \"always\"\n";
-    scenario.write("flowreg.toml", always);
+    let always = format!("[flows]\npython = \"{}\"\nintrospect = \"always\"\n", python());
+    scenario.write("flowreg.toml", &always);
     assert_eq!(scenario.told(), asked(3));
     assert_eq!(scenario.told(), asked(3));
 }
@@ -189,6 +176,18 @@ fn what_was_read_beside_the_source_counts() {
     assert_eq!(scenario.told(), kept(7));
     scenario.write("flows/rows.json", "{\"rows\": 8}");
     assert_eq!(scenario.told(), asked(8));
+    // A file that was asked for and not there, a link that leads elsewhere, a mode.
+    let outside = scenario.packages.join("more.txt");
+    let flow = flow
+        .replace("Path('../outside.txt')", &format!("Path({:?})", outside.display().to_string()));
+    scenario.write("flows/load.py", &flow);
+    assert_eq!(scenario.told(), asked(8));
+    assert_eq!(scenario.told(), kept(8));
+    std::fs::write(&outside, "12").unwrap();
+    assert_eq!(scenario.told(), asked(10));
+    scenario.repository.git(&["update-index", "--chmod=+x", "docs/readme.md"]);
+    scenario.write("flows/other.txt", "");
+    assert_eq!(scenario.told(), asked(10));
 }
 
 #[test]
@@ -209,8 +208,19 @@ fn an_editable_install_of_the_work_tree_does_not_answer_for_the_commit() {
     );
     std::fs::write(scenario.packages.join("core_finder.py"), finder).unwrap();
     std::fs::write(scenario.packages.join("sitecustomize.py"), "import core_finder\n").unwrap();
+    let link = scenario.repository.outside().join("link");
+    std::os::unix::fs::symlink(scenario.repository.root(), &link).unwrap();
     scenario.repository.write("parts/thing/rows.py", "ROWS = object.__sizeof__(1) * 0 + 99\n");
     assert_eq!(scenario.told(), asked(3));
+    // Whatever path leads there, and from another work tree of the repository.
+    scenario.repository.git(&["worktree", "add", "-q", "--detach", "../linked"]);
+    for place in [link, scenario.repository.outside().join("linked")] {
+        let listed = Flowreg::in_directory(&place, scenario.repository.outside())
+            .env("PYTHONPATH", scenario.packages.to_str().unwrap())
+            .json(&["flows", "--branch", "feat/x"], 0);
+        let schema = &listed["flows"][0]["parameter_openapi_schema"];
+        assert_eq!(schema["properties"]["n"]["default"], 3, "{listed:#}");
+    }
 
     // Another tool's finder is not known; what it finds in the work tree is refused.
     let path = scenario.packages.join("core_finder.py");

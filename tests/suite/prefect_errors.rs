@@ -514,8 +514,9 @@ fn an_update_sends_only_what_changes() {
     assert_eq!(sent.body, r#"{"description":"new"}"#);
 
     // What somebody changed since it was read is planned anew, and nothing is written over it.
-    held.fields.set(Field::Description, "older");
-    let overtaken = target.apply(&update(&held));
+    let mut older = held.clone();
+    older.fields.set(Field::Description, "older");
+    let overtaken = target.apply(&update(&older));
     assert!(matches!(overtaken, Err(TargetError::Overtaken { held: Some(_) })), "{overtaken:?}");
     assert_eq!(server.received().pop().unwrap().line, "GET /api/deployments/d1 HTTP/1.1");
 }

@@ -52,6 +52,8 @@ mod tree;
 mod unattended;
 mod url;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -142,6 +144,22 @@ impl Repository {
     /// The work tree; a bare repository has none.
     pub fn workdir(&self) -> Option<&Path> {
         self.workdir.as_deref()
+    }
+
+    /// The directories of all work trees of the repository that are there, this one first.
+    pub fn work_trees(&self) -> Vec<PathBuf> {
+        let linked = std::fs::read_dir(self.common_dir.join("worktrees")).into_iter().flatten();
+        let linked = linked.flatten().filter_map(|entry| {
+            // `gitdir` names the `.git` of the linked work tree.
+            let text = std::fs::read(entry.path().join("gitdir")).ok()?;
+            let text = text.strip_suffix(b"\n").unwrap_or(&text);
+            Path::new(OsStr::from_bytes(text)).parent().map(|tree| entry.path().join(tree))
+        });
+        // The main one has the common directory in it, unless that lies elsewhere or is bare.
+        let is_inside = self.common_dir.file_name() == Some(OsStr::new(".git"));
+        let main = self.common_dir.parent().filter(|_| is_inside).map(Path::to_owned);
+        let all = self.workdir.iter().cloned().chain(main).chain(linked);
+        all.filter(|tree| tree.is_dir()).collect()
     }
 
     fn ssh_hosts(&self) -> &Arc<SshHosts> {

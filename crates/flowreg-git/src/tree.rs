@@ -184,6 +184,31 @@ impl Tree {
         Ok(found)
     }
 
+    /// Gives the full path, the mode and the id of everything in this tree but directories, as it stands
+    /// there: links are not followed.
+    ///
+    /// # Errors
+    /// If a directory is missing from the object database or can't be decoded.
+    pub fn entries(&self, mut take: impl FnMut(&[u8], u16, &[u8])) -> Result<(), GitError> {
+        let mut open = vec![(self.id, Vec::new())];
+        let (mut buffer, mut path) = (Vec::new(), Vec::new());
+        while let Some((directory, prefix)) = open.pop() {
+            let data = self.directory(directory, &prefix, &mut buffer)?;
+            for entry in TreeRefIter::from_bytes(data, directory.kind()) {
+                let entry = entry.map_err(|error| corrupt(directory, &prefix, &error))?;
+                path.clear();
+                path.extend_from_slice(&prefix);
+                path.extend_from_slice(entry.filename);
+                if entry.mode.is_tree() {
+                    open.push((entry.oid.to_owned(), [path.as_slice(), b"/"].concat()));
+                } else {
+                    take(&path, entry.mode.value(), entry.oid.as_bytes());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The file at a path, over symbolic links as in a checkout; `None` if there is none.
     ///
     /// # Errors

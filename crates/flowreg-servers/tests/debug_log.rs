@@ -142,6 +142,7 @@ fn every_request_is_logged_and_no_secret_is() {
         (403, "{\"detail\": \"CSRF protection is enabled. s3crettoken\"}"),
         (200, "{\"token\": \"s3crettoken\"}"),
         (200, "{\"id\": \"f1\"}"),
+        (404, "{\"detail\": \"no deployment, s3crettoken\"}"),
         (201, "{\"id\": \"d1\", \"parameters\": {\"password\": \"s3cretparameter\"}}"),
         (404, "{\"detail\": \"no block, s3crettoken\"}"),
     ]);
@@ -169,6 +170,7 @@ fn every_request_is_logged_and_no_secret_is() {
         &["request", "POST", "/flows/", "status=403"],
         &["request", "GET", "path=\"/csrf-token\"", "status=200"],
         &["request is sent again", "/flows/", "CSRF"],
+        &["request", "GET", "/deployments/name/etl/nightly", "status=404"],
         &["request", "POST", "/deployments/", "status=201"],
         &["request", "GET", "/block_types/slug/secret/block_documents/name/mine", "status=404"],
     ] {

@@ -5,6 +5,7 @@ directories in which Python looks for packages. A file that talks to another mac
 program depends on more, and its answer holds for the run that asked only.
 """
 
+import functools
 import os
 import sys
 
@@ -28,6 +29,8 @@ OUTWARD = frozenset(
     ]
 )
 LISTED = frozenset(["os.listdir", "os.scandir"])
+# Functions that raise no event.
+ASKING = ("stat", "lstat", "access", "readlink")
 
 
 class Depends:
@@ -36,27 +39,57 @@ class Depends:
     def __init__(self, request):
         self.checkout = request["checkout"]
         self.home = os.path.dirname(self.checkout)
+        self.originals = {}
         self.opened = set()
+        self.asked_for = set()
         self.variables = set()
-        # Without audit events nothing is known of it, as before Python 3.8.
-        self.is_outward = not hasattr(sys, "addaudithook")
+        # Without audit events nothing is known of it, as before Python 3.8. A script in the place of the
+        # interpreter may start another one tomorrow, and what the user's own code did when Python started
+        # was not looked at.
+        asked = os.path.realpath(request["python"])
+        self.is_outward = (
+            not hasattr(sys, "addaudithook")
+            or asked != os.path.realpath(sys.executable or asked)
+            or any(is_own_start(name) for name in ("sitecustomize", "usercustomize"))
+        )
 
     def watch(self):
         if not self.is_outward:
             sys.addaudithook(self.event)
             os.environ.__class__ = watched(type(os.environ), self.variables)
+            if hasattr(os, "environb"):
+                os.environb.__class__ = watched(type(os.environb), self.variables)
+            # No event tells who asks whether a file is there.
+            for name in ASKING:
+                self.originals[name] = getattr(os, name)
+                setattr(os, name, self.asking(getattr(os, name)))
+
+    def stop(self):
+        for name, function in self.originals.items():
+            setattr(os, name, function)
+
+    def asking(self, function):
+        def asked(path, *arguments, **options):
+            if options.get("dir_fd") is not None:
+                self.is_outward = True
+            self.note(path, self.asked_for)
+            return function(path, *arguments, **options)
+
+        return asked
+
+    def note(self, path, paths):
+        # A number is a file that is open already.
+        if not isinstance(path, int):
+            try:
+                paths.add(os.path.abspath(os.fsdecode(path)))
+            except Exception:
+                self.is_outward = True
 
     def event(self, event, arguments):
         if event == "open" or event in LISTED:
+            # `listdir()` is of the working directory.
             path = arguments[0] if arguments else None
-            # A number is a file that is open already; `listdir()` is of the working directory.
-            if path is None:
-                path = "."
-            if not isinstance(path, int):
-                try:
-                    self.opened.add(os.path.abspath(os.fsdecode(path)))
-                except Exception:
-                    self.is_outward = True
+            self.note("." if path is None else path, self.opened)
         elif event in OUTWARD:
             self.is_outward = True
 
@@ -65,16 +98,21 @@ class Depends:
         if self.is_outward:
             return None
         installed = packages()
-        inside, outside = set(), set(installed)
-        # Also what was imported when Python started (`sitecustomize`, what a `.pth` file names).
+        opened = set(self.opened)
+        inside, outside = {}, set(installed)
+        # Of a directory that is only on the way, what lies in it does not matter.
+        passed = {path for path in self.asked_for - opened if os.path.isdir(path)}
+        opened |= self.asked_for - passed
+        # Also what was imported when Python started, which a `.pth` file may name.
         loaded = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-        self.opened.update(os.path.abspath(path) for path in loaded if isinstance(path, str))
-        for path in list(self.opened):
+        opened.update(os.path.abspath(path) for path in loaded if isinstance(path, str))
+        for path in opened:
             for path in {path, os.path.realpath(path)}:
                 path = source_of(path)
                 if is_below(path, self.checkout):
-                    if os.path.isfile(path):
-                        inside.add(os.path.relpath(path, self.checkout))
+                    # Links on the way are those of the commit, as are the names of all files.
+                    if os.path.isfile(path) and os.path.realpath(path) == path:
+                        inside[os.path.relpath(path, self.checkout)] = path
                 elif not is_below(path, self.home) and not path.startswith("/dev/"):
                     if not any(is_below(path, directory) for directory in installed):
                         outside.add(path)
@@ -82,12 +120,35 @@ class Depends:
             path = os.path.abspath(path)
             if not is_below(path, self.home):
                 outside.add(path)
+        passed = {path for path in passed - outside if not is_below(path, self.home)}
         return {
-            "files": sorted(inside),
-            "outside": [state(path) for path in sorted(outside)],
+            "files": [[name, blob(path)] for name, path in sorted(inside.items())],
+            "outside": [state(path) for path in sorted(outside)]
+            + [[path, "directory"] for path in sorted(passed)],
             # As soon as all variables are read, each of them counts.
             "variables": None if None in self.variables else sorted(self.variables),
         }
+
+
+@functools.lru_cache(maxsize=None)
+def real_packages():
+    return frozenset(os.path.realpath(place) for place in packages())
+
+
+def is_own_start(name):
+    """Whether a module that Python imports when it starts is not that of an installation."""
+    path = getattr(sys.modules.get(name), "__file__", None)
+    return path is not None and not any(is_below(path, place) for place in packages())
+
+
+def blob(path):
+    """The ids that git gives the content as it was read: a filter or another end of line make another one."""
+    import hashlib
+
+    with open(path, "rb") as file:
+        content = file.read()
+    head = b"blob %d\0" % len(content)
+    return [hashlib.new(name, head + content).hexdigest() for name in ("sha1", "sha256")]
 
 
 def watched(kind, names):
@@ -134,6 +195,19 @@ def packages():
     return found
 
 
+def inside_of(path, trees):
+    """The place of a path in one of the repository's work trees, whatever links lead there; `None` if it is in
+    none, or belongs to what is installed there."""
+    path = os.path.realpath(path)
+    if any(is_below(path, place) for place in real_packages()):
+        return None
+    # A work tree may lie in another one.
+    for tree in sorted(map(os.path.realpath, trees), key=len, reverse=True):
+        if is_below(path, tree):
+            return os.path.relpath(path, tree)
+    return None
+
+
 def source_of(path):
     """A compiled module follows its source."""
     import importlib.util
@@ -151,9 +225,10 @@ def is_below(path, directory):
 
 
 def state(path):
-    """When a file or directory was changed last (ns) and its size, as text: they are only compared."""
+    """What tells whether a file or directory was changed or replaced, as text: it is only compared."""
     try:
         status = os.stat(path)
     except OSError:
         return [path, None]
-    return [path, "%d %d" % (status.st_mtime_ns, status.st_size)]
+    parts = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode)
+    return [path, " ".join(str(part) for part in parts)]

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from flowreg_depends import Depends, is_below
+from flowreg_depends import Depends, inside_of, is_below
 
 # A reason is one line that people read.
 REASON_LENGTH = 300
@@ -140,12 +140,13 @@ class File:
         self.shown = request["shown"]
         self.reasons = Reasons(self.root)
         self.names_paths = False
-        self.work_tree = request["work_tree"]
+        self.work_trees = request["work_trees"]
         self.depends = Depends(request)
 
     def answer(self):
         self.depends.watch()
         answer = self.loaded()
+        self.depends.stop()
         answer["depends"] = self.depends.report()
         return answer
 
@@ -161,6 +162,7 @@ class File:
             module = self.prefect.load(path, self.question["is_module"])
         except BaseException as error:
             return {"failure": self.reasons.failure(error)}
+        self.depends.stop()
         other = self.of_work_tree()
         if other:
             return {"failure": {"kind": "work_tree", "module": other}}
@@ -176,14 +178,11 @@ class File:
         return {"flows": flows, "names_paths": self.names_paths}
 
     def of_work_tree(self):
-        """A module that came from the work tree: what it says is not what the commit says. A virtual
-        environment that lies there has installed packages."""
+        """A module that came from a work tree: what it says is not what the commit says."""
         for name, module in sorted(sys.modules.items()):
             path = getattr(module, "__file__", None)
-            if self.work_tree and isinstance(path, str):
-                path = os.path.abspath(path)
-                is_installed = is_below(path, sys.prefix) or is_below(path, self.depends.home)
-                if is_below(path, self.work_tree) and not is_installed:
+            if isinstance(path, str) and not is_below(os.path.realpath(path), self.depends.home):
+                if inside_of(path, self.work_trees) is not None:
                     return name
         return None
 

@@ -86,48 +86,35 @@ def prefect_version():
 
 
 def look_in_checkout(request):
-    """Modules come from the commit, also where PYTHONPATH or an editable install name the work
-    tree. A virtual environment in the work tree is not in the commit, and stays."""
+    """Modules come from the commit, also where PYTHONPATH or an editable install name a work tree.
+    A virtual environment in the work tree is not in the commit, and stays."""
     import importlib
 
-    root, work_tree, given = request["root"], request["work_tree"], request["python_path"]
+    from flowreg_depends import inside_of
 
-    def moved(path):
-        if not os.path.isabs(path):
-            return path
-        inside = os.path.relpath(path, work_tree)
-        there = os.path.normpath(os.path.join(root, inside))
-        return there if inside.split(os.sep)[0] != os.pardir and os.path.isdir(there) else path
+    root, trees, given = request["root"], request["work_trees"], request["python_path"]
 
-    if work_tree:
-        sys.path[:] = [moved(path) for path in sys.path]
-        for finder in sys.meta_path:
-            look_elsewhere(finder, root, work_tree)
+    def moved(path, must_exist):
+        inside = inside_of(path, trees) if os.path.isabs(path) else None
+        there = path if inside is None else os.path.normpath(os.path.join(root, inside))
+        return there if os.path.isdir(there) or not must_exist else path
+
+    sys.path[:] = [moved(path, True) for path in sys.path]
+    # An editable install by setuptools has a finder with a table of its own: each package and its
+    # directory.
+    for finder in sys.meta_path:
+        module = sys.modules.get(getattr(finder, "__module__", None))
+        for table in [getattr(module, name, None) for name in ("MAPPING", "NAMESPACES")]:
+            for name, place in list(table.items()) if isinstance(table, dict) else []:
+                if isinstance(place, str):
+                    table[name] = moved(place, False)
+                elif isinstance(place, list):
+                    table[name] = [moved(path, False) for path in place if isinstance(path, str)]
     if given:
         entries = given.split(os.pathsep)
         sys.path[:0] = [os.path.join(root, path) for path in entries if not os.path.isabs(path)]
         os.environ["PYTHONPATH"] = given
     importlib.invalidate_caches()
-
-
-def look_elsewhere(finder, root, work_tree):
-    """An editable install by setuptools has a finder with a table of its own: each package and its
-    directory."""
-    module = sys.modules.get(getattr(finder, "__module__", None))
-    tables = [getattr(module, name, None) for name in ("MAPPING", "NAMESPACES")]
-
-    def moved(path):
-        inside = os.path.relpath(path, work_tree)
-        is_elsewhere = inside.split(os.sep)[0] == os.pardir
-        is_installed = path.startswith(sys.prefix + os.sep)
-        return path if is_elsewhere or is_installed else os.path.join(root, inside)
-
-    for table in tables:
-        for name, place in list(table.items()) if isinstance(table, dict) else []:
-            if isinstance(place, str):
-                table[name] = moved(place)
-            elif isinstance(place, list):
-                table[name] = [moved(path) for path in place if isinstance(path, str)]
 
 
 def in_this_process(prefect, request, send):
