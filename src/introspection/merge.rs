@@ -322,7 +322,6 @@ impl Merge {
         flow.name = name;
         flow.description = answer.description;
         flow.parameter_openapi_schema = Some(answer.schema);
-        flow.open_schema = None;
         flow.inexact.clear();
         flow.limits.clear();
         flow.source = FlowSource::Introspected;

@@ -135,35 +135,34 @@ fn settle(
     let mut open: Vec<&mut Written> =
         results.iter_mut().filter(|written| matches!(written.result, Some(Ok(_)))).collect();
     for _ in 0..MOST_ROUNDS {
-        let ours: Vec<Registration> = open
+        let ours: Vec<Planned> = open
             .iter()
             .filter_map(|written| {
-                written.replaced.as_ref().or_else(|| plan.items.get(written.index))
+                written.replaced.as_ref().or_else(|| plan.items.get(written.index)).cloned()
             })
-            .map(|planned| planned.registration.clone())
             .collect();
         if ours.is_empty() {
             return Ok(());
         }
         std::thread::sleep(time);
-        let held = (others.reread)(&ours)?;
+        let registrations: Vec<Registration> =
+            ours.iter().map(|planned| planned.registration.clone()).collect();
+        let held = (others.reread)(&registrations)?;
         let mut by_name: HashMap<(String, String), Held> = held
             .into_iter()
             .map(|held| ((held.flow.clone(), held.deployment.clone()), held))
             .collect();
         let mut again = Vec::new();
-        for (written, registration) in open.into_iter().zip(ours) {
-            let key = (registration.flow.to_string(), registration.deployment.to_string());
+        for (written, planned) in open.into_iter().zip(ours) {
+            let Registration { flow, deployment, marks: ours, .. } = &planned.registration;
             // Who removed it did so after it was registered.
-            let Some(held) = by_name.remove(&key) else { continue };
-            let is_theirs =
-                held.marks.as_ref().is_none_or(|theirs| !is_of_one(&registration.marks, theirs));
-            let is_lower = held
-                .marks
-                .as_ref()
-                .is_some_and(|theirs| (others.outranks)(&registration.marks, theirs));
+            let held = by_name.remove(&(flow.to_string(), deployment.to_string()));
+            let Some(held) = held else { continue };
+            let theirs = held.marks.as_ref();
+            let is_theirs = theirs.is_none_or(|theirs| !is_of_one(ours, theirs));
+            let is_lower = theirs.is_some_and(|theirs| (others.outranks)(ours, theirs));
             let is_creator = target.is_creator(&held);
-            let planned = (others.replan)(registration, Some(held));
+            let planned = (others.replan)(planned.to_plan_anew(Some(&held)), Some(held));
             match planned.action {
                 Action::Unchanged if !is_creator => {
                     (written.replaced, written.result) = (Some(planned), None);
@@ -205,8 +204,9 @@ fn write(
         let Some(write) = write_of(current) else { return (replaced, None) };
         match target.apply(&write) {
             Err(TargetError::Overtaken { held }) => {
-                let registration = current.registration.clone();
-                replaced = Some(replan(registration, held.map(|held| *held)));
+                let held = held.map(|held| *held);
+                let registration = current.to_plan_anew(held.as_ref());
+                replaced = Some(replan(registration, held));
             }
             result => return (replaced, Some(result)),
         }

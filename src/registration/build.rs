@@ -170,6 +170,11 @@ pub(crate) fn build(
     let declared_name = declaration.as_ref().map(|declaration| declaration.name.clone());
     let deployment = deployment_name(declared_name.as_deref(), own, source.reference)?;
     let (fields, origins) = fields(flow, declaration, source, settings, own, &deployment)?;
+    // Which parameters the source leaves open is noted also where Python has told all of it.
+    let mut open_schema = flow.open_schema.clone();
+    if let Some(open) = open_schema.as_mut().filter(|_| fields.has(Field::ParameterOpenapiSchema)) {
+        open.schema = Value::Null;
+    }
     let registration = Registration {
         flow: flow.name.clone(),
         deployment,
@@ -182,7 +187,7 @@ pub(crate) fn build(
             source.author,
         ),
         fields,
-        open_schema: flow.open_schema.clone(),
+        open_schema,
         upload: None,
     };
     Ok(Built { registration, origins })

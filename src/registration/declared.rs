@@ -4,7 +4,7 @@
 //! repository declared earlier and does no more (it goes), nor who switched a schedule off. Only
 //! names are kept, as values may be secret.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -42,6 +42,9 @@ pub(super) struct Declared {
     /// Fields of [`RESET`] that are declared to be something else.
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub fields: Names,
+    /// Parameters of which the source does not tell everything, with a check sum of how each is written.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub open: BTreeMap<String, String>,
     /// Whether parameters are not checked because too little is known of them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unchecked: bool,

@@ -9,7 +9,6 @@
 use serde_json::{Value, json};
 
 use super::declared::{Declared, LastDeclaration, without_paths};
-use super::open_schema::is_unchecked;
 use super::schedules::{self, Merged};
 use flowreg_model::{Field, Fields, Held, Registration, json_equal};
 
@@ -25,10 +24,7 @@ pub(super) struct Differences<'h> {
 impl Differences<'_> {
     /// The names of what is declared: the record that goes into the marks.
     pub(super) fn declared(&self, registration: &Registration) -> Declared {
-        Declared {
-            unchecked: is_unchecked(registration),
-            ..Declared::of(&registration.fields, &self.schedules.declared)
-        }
+        Declared::of(&registration.fields, &self.schedules.declared)
     }
 
     /// Takes away the slugs that an older flowreg gave schedules, as the deployment is written

@@ -8,35 +8,50 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use flowreg_model::{Field, Fields, Held, OpenSchema, Registration, json_equal};
+use flowreg_model::{Field, Fields, Held, Registration, json_equal};
 
 const SCHEMA: Field<'static> = Field::ParameterOpenapiSchema;
 
 /// Where references to the shared parts of a schema lead.
 const DEFINITIONS: &str = "#/definitions/";
 
-/// Declares what is known of a schema that is not known for certain.
-pub(super) fn declare(registration: &mut Registration, held: Option<&Held>) {
-    let Some(known) = registration.open_schema.as_ref() else { return };
-    if registration.fields.has(SCHEMA) {
-        return;
-    }
-    let held = held.and_then(|held| held.fields.get(SCHEMA)).and_then(Value::as_object);
-    let schema = match held {
-        Some(held) => completed(known, held),
-        None => known.schema.clone(),
-    };
-    registration.fields.set(SCHEMA, schema);
+/// What is recorded of a schema, so that the next registration can tell what became of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SchemaRecord {
+    /// The parameters that the source leaves open, each with a check sum of how it is written.
+    pub open: BTreeMap<String, String>,
+    /// Whether a parameter is required of which it is not known: its type may bring a default.
+    pub is_required_open: bool,
 }
 
-/// Whether the target may not check parameters: whether one of them is required depends on a type
-/// that is not known, which may bring a default.
-pub(super) fn is_unchecked(registration: &Registration) -> bool {
-    let is_declared = registration.fields.has(Field::EnforceParameterSchema);
-    let Some(known) = registration.open_schema.as_ref().filter(|_| !is_declared) else {
-        return false;
-    };
-    required(&known.schema).any(|name| known.open.iter().any(|open| open == name))
+/// Declares what is known of a schema that is not known for certain.
+///
+/// What the target holds of an open parameter is kept if the parameter is written as it was at the last
+/// registration.
+pub(super) fn declare(
+    registration: &mut Registration,
+    held: Option<&Held>,
+    last: Option<&BTreeMap<String, String>>,
+) -> SchemaRecord {
+    let Some(known) = registration.open_schema.as_ref() else { return SchemaRecord::default() };
+    let sum = |written: &str| format!("{:08x}", crc32fast::hash(written.as_bytes()));
+    let open: BTreeMap<String, String> =
+        known.open.iter().map(|one| (one.name.clone(), sum(&one.written))).collect();
+    // All of it is known from elsewhere, such as from Python.
+    if known.schema.is_null() {
+        return SchemaRecord { open, is_required_open: false };
+    }
+    let held = held.and_then(|held| held.fields.get(SCHEMA)).and_then(Value::as_object);
+    let is_as_it_was = |name: &str| last.is_some_and(|last| last.get(name) == open.get(name));
+    let mut schema = known.schema.clone();
+    let mut told: Vec<String> = Vec::new();
+    if let Some(held) = held {
+        told = complete(&mut schema, held, open.keys().filter(|name| is_as_it_was(name)));
+    }
+    let is_required_open = required(&schema)
+        .any(|name| open.contains_key(name) && !told.iter().any(|one| one == name));
+    registration.fields.set(SCHEMA, schema);
+    SchemaRecord { open, is_required_open }
 }
 
 /// Whether the fields have a schema that tells something.
@@ -45,28 +60,35 @@ pub(super) fn has_schema(fields: &Fields) -> bool {
     schema.is_some_and(|schema| !schema.is_empty())
 }
 
-/// The schema with what the target holds of the open parameters.
-fn completed(known: &OpenSchema, held: &Map<String, Value>) -> Value {
-    let mut schema = known.schema.clone();
-    let mut required: Vec<String> = required(&schema).map(str::to_owned).collect();
-    let mut definitions = object(&schema, "definitions").cloned().unwrap_or_default();
+/// Takes over what the target holds of open parameters, and returns those of which it told something.
+fn complete<'o>(
+    schema: &mut Value,
+    held: &Map<String, Value>,
+    open: impl Iterator<Item = &'o String>,
+) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut required: Vec<String> = required(schema).map(str::to_owned).collect();
+    let mut definitions = object(schema, "definitions").cloned().unwrap_or_default();
     let held_definitions = held.get("definitions").and_then(Value::as_object);
     let held_required: Vec<&str> = names(held.get("required")).collect();
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
-        return schema;
+        return told;
     };
-    for name in &known.open {
+    for name in open {
         let Some(ours) = properties.get_mut(name) else { continue };
         let theirs = held.get("properties").and_then(|properties| properties.get(name));
         let Some(theirs) = theirs.filter(|theirs| says_all_of(theirs, ours)) else { continue };
         let Some(parts) = parts(theirs, held_definitions, &definitions) else { continue };
         definitions.extend(parts.into_iter().map(|(name, part)| (name.to_owned(), part.clone())));
+        if !json_equal(ours, theirs) {
+            told.push(name.clone());
+        }
         *ours = theirs.clone();
         if !held_required.contains(&name.as_str()) {
             required.retain(|required| required != name);
         }
     }
-    let Some(schema_parts) = schema.as_object_mut() else { return schema };
+    let Some(schema_parts) = schema.as_object_mut() else { return told };
     let parts = [
         ("required", json!(required), required.is_empty()),
         ("definitions", json!(definitions), definitions.is_empty()),
@@ -78,7 +100,7 @@ fn completed(known: &OpenSchema, held: &Map<String, Value>) -> Value {
             schema_parts.insert(key.to_owned(), part);
         }
     }
-    schema
+    told
 }
 
 /// Whether everything that the source says of a parameter is in what is held. A type that is not
@@ -136,20 +158,23 @@ fn names(value: Option<&Value>) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn known() -> OpenSchema {
-        OpenSchema {
-            schema: json!({
-                "title": "Parameters", "type": "object",
-                "properties": {
-                    "n": {"type": "integer", "title": "n", "position": 0},
-                    "frame": {"title": "frame", "position": 1},
-                    "model": {"$ref": "#/definitions/Own", "title": "model", "position": 2},
-                },
-                "required": ["n", "frame", "model"],
-                "definitions": {"Own": {"type": "object"}},
-            }),
-            open: vec!["frame".to_owned()],
-        }
+    fn known() -> Value {
+        json!({
+            "title": "Parameters", "type": "object",
+            "properties": {
+                "n": {"type": "integer", "title": "n", "position": 0},
+                "frame": {"title": "frame", "position": 1},
+                "model": {"$ref": "#/definitions/Own", "title": "model", "position": 2},
+            },
+            "required": ["n", "frame", "model"],
+            "definitions": {"Own": {"type": "object"}},
+        })
+    }
+
+    fn completed(held: &Map<String, Value>) -> Value {
+        let mut schema = known();
+        complete(&mut schema, held, ["frame".to_owned()].iter());
+        schema
     }
 
     fn held(frame: &Value, definitions: &Value, required: &Value) -> Map<String, Value> {
@@ -170,7 +195,7 @@ mod tests {
             "Frame": {"properties": {"rows": {"$ref": "#/definitions/Row"}}},
             "Row": {"properties": {"next": {"$ref": "#/definitions/Row"}}}, "Unused": {},
         });
-        let schema = completed(&known(), &held(&frame, &frames, &json!(["n"])));
+        let schema = completed(&held(&frame, &frames, &json!(["n"])));
         assert_eq!(schema["properties"]["frame"], frame);
         // What is known comes from the source, whatever the target has.
         assert_eq!(schema["properties"]["n"]["type"], "integer");
@@ -179,7 +204,7 @@ mod tests {
         let names: Vec<&String> = schema["definitions"].as_object().unwrap().keys().collect();
         assert_eq!(names, ["Own", "Frame", "Row"]);
         // Put together once more it is the same, so that a second run is unchanged.
-        let again = completed(&known(), schema.as_object().unwrap());
+        let again = completed(schema.as_object().unwrap());
         assert!(json_equal(&again, &schema));
     }
 
@@ -193,8 +218,8 @@ mod tests {
                 json!({"Own": {"type": "string"}}),
             ),
         ] {
-            let schema = completed(&known(), &held(&frame, &definitions, &json!([])));
-            assert_eq!(schema, known().schema, "{frame}");
+            let schema = completed(&held(&frame, &definitions, &json!([])));
+            assert_eq!(schema, known(), "{frame}");
         }
     }
 }

@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::changes::{self, Change, Kept};
+use super::declared::Declared;
 use super::declared::LastDeclaration;
 use super::diff;
-use super::open_schema::{self, has_schema, is_unchecked};
+use super::open_schema::{self, has_schema};
 use super::refusal::Refusal;
 use super::schedules;
 use flowreg_git::tagging::{SeriesSet, TagOrder};
@@ -69,12 +70,20 @@ pub struct Planned {
     pub changes: Vec<Change>,
     /// What stays although the repository does not declare it.
     pub kept: Vec<Kept>,
+    /// What should be, before it was completed for a target that holds nothing yet.
+    pub(super) asked: Option<Box<Registration>>,
 }
 
 impl Planned {
     fn refused(registration: Registration, held: Option<Held>, refusal: Refusal) -> Self {
         let action = Action::Refuse(refusal);
-        Self { registration, held, action, changes: Vec::new(), kept: Vec::new() }
+        Self { registration, held, action, changes: Vec::new(), kept: Vec::new(), asked: None }
+    }
+
+    /// What has to be planned anew when the target holds something else meanwhile.
+    pub(super) fn to_plan_anew(&self, held: Option<&Held>) -> Registration {
+        let asked = self.asked.as_deref().filter(|_| held.is_some());
+        asked.unwrap_or(&self.registration).clone()
     }
 }
 
@@ -152,45 +161,53 @@ pub fn plan_one(
     if let Some(refusal) = refused {
         return Planned::refused(registration, held, refusal);
     }
-    open_schema::declare(&mut registration, held.as_ref());
-    let is_unchecked = is_unchecked(&registration);
+    let is_declared = registration.fields.has(Field::EnforceParameterSchema);
     let Some(held) = held else {
-        let mut declared = diff::complete_new(&mut registration.fields);
-        declared.unchecked = is_unchecked;
+        let asked = Some(Box::new(registration.clone()));
+        let schema = open_schema::declare(&mut registration, None, None);
+        let is_unchecked = schema.is_required_open && !is_declared;
+        let declared = diff::complete_new(&mut registration.fields);
+        let declared = Declared { open: schema.open, unchecked: is_unchecked, ..declared };
         // Always sent, as the server stores `true` for an absent one but then does not check the
         // parameters of this very request (docs/facts/prefect.md, "Parameters").
         let is_checked = has_schema(&registration.fields) && !is_unchecked;
         registration.fields.get_or_set(Field::EnforceParameterSchema, is_checked);
         registration.marks.declared = Some(declared.text());
         let (action, changes, kept) = (Action::Create, Vec::new(), Vec::new());
-        return Planned { registration, held: None, action, changes, kept };
+        return Planned { registration, held: None, action, changes, kept, asked };
     };
     // Without the record of what was declared last, a tag that the repository has dropped could not
     // be told from one that people have added on the server.
     let is_adoption = !is_registered_by(&held, &registration.marks, is_ours);
     let last = LastDeclaration::of(&held, !is_adoption);
+    let last_open = last.recorded().map(|last| &last.open);
+    let schema = open_schema::declare(&mut registration, Some(&held), last_open);
     let mut differences = diff::differences(&registration, &held, &last);
     if differences.schedules.is_ambiguous {
         return Planned::refused(registration, Some(held), Refusal::AmbiguousSchedules);
     }
-    // The target checks parameters from the moment there is a schema to check them with, unless the
-    // repository declares something else; afterwards people may change it.
+    // The target checks parameters from the moment there is a schema to check them with, and no more if it
+    // could refuse what the flow takes, unless the repository declares something else. In between it is
+    // people's business.
     let was_unchecked = last.recorded().is_some_and(|last| last.unchecked);
-    if (was_unchecked || !has_schema(&held.fields))
-        && has_schema(&registration.fields)
-        && !is_unchecked
-        && *held.fields.value(Field::EnforceParameterSchema) != Value::Bool(true)
-        && !registration.fields.has(Field::EnforceParameterSchema)
-    {
-        differences.fields.set(Field::EnforceParameterSchema, true);
+    let is_checked = *held.fields.value(Field::EnforceParameterSchema) == Value::Bool(true);
+    let is_new = differences.fields.has(Field::ParameterOpenapiSchema);
+    let begins = (was_unchecked || !has_schema(&held.fields)) && has_schema(&registration.fields);
+    let ends = is_checked && is_new && schema.is_required_open;
+    if !is_declared && (ends || begins && !is_checked && !schema.is_required_open) {
+        differences.fields.set(Field::EnforceParameterSchema, !ends);
     }
+    let unchecked = !is_declared && schema.is_required_open && (was_unchecked || ends);
+    let declared_now = |differences: &diff::Differences<'_>, registration: &Registration| {
+        Declared { open: schema.open.clone(), unchecked, ..differences.declared(registration) }
+    };
     let marks = changes::mark_changes(&registration.marks, held.marks.as_ref(), is_ours);
     // A write deletes scheduled runs, so a registration of an older flowreg, which has no record of
     // what was declared, is not written only to add one. And where other fields change anyway, the
     // record is written along with them without being listed as a change.
     let is_other_record = |declared| last.recorded() != Some(&declared);
     let is_record_due =
-        last.recorded().is_some() && is_other_record(differences.declared(&registration));
+        last.recorded().is_some() && is_other_record(declared_now(&differences, &registration));
     let is_deployment_written = |(field, _)| field != Field::Triggers;
     if is_record_due || !marks.is_empty() || differences.fields.iter().any(is_deployment_written) {
         differences.drop_given_slugs(&registration);
@@ -198,7 +215,7 @@ pub fn plan_one(
     let mut changes = changes::field_changes(&differences, &held, is_adoption);
     changes.extend(marks);
     let kept = changes::kept(&differences, &registration, &held, is_adoption);
-    let declared = differences.declared(&registration);
+    let declared = declared_now(&differences, &registration);
     registration.marks.declared = Some(declared.text());
     if is_record_due && changes.is_empty() {
         changes.push(changes::declared_change(&registration.marks, held.marks.as_ref()));
@@ -210,7 +227,7 @@ pub fn plan_one(
     } else {
         Action::Update { fields, marks_change }
     };
-    Planned { registration, held: Some(held), action, changes, kept }
+    Planned { registration, held: Some(held), action, changes, kept, asked: None }
 }
 
 /// Whether the repository with the marks `wanted` has registered what is held.

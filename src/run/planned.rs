@@ -52,7 +52,7 @@ fn doubt(registration: &Registration, Inexact { what, reason }: &Inexact) -> Str
     let is_schema = what == Field::ParameterOpenapiSchema.name();
     match registration.open_schema.as_ref().filter(|_| is_schema) {
         Some(OpenSchema { open, .. }) => {
-            let names: Vec<String> = open.iter().map(|name| format!("`{name}`")).collect();
+            let names: Vec<String> = open.iter().map(|one| format!("`{}`", one.name)).collect();
             format!(
                 "{flow}: {what} is not exact: what is not known of {} is left open, or stays as the \
                  target has it: {reason}",

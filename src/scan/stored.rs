@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use flowreg_model::{
-    Engine, Entrypoint, Flow, FlowProblem, Inexact, OpenSchema, ProblemCode, VersionLimit,
+    Engine, Entrypoint, Flow, FlowProblem, Inexact, OpenParameter, OpenSchema, ProblemCode,
+    VersionLimit,
 };
 use flowreg_python::FileAnalysis;
 
@@ -28,7 +29,7 @@ struct StoredFlow {
     /// As JSON text.
     schema: Option<String>,
     /// What is known of a schema that is not exact, as JSON text, and the parameters that are open.
-    open: Option<(String, Vec<String>)>,
+    open: Option<(String, Vec<OpenParameter>)>,
     inexact: Vec<(String, String)>,
     limits: Vec<StoredLimit>,
 }

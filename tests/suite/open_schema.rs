@@ -95,6 +95,25 @@ fn the_schema_follows_the_signature_also_where_a_part_of_it_is_open() {
     assert_eq!(schema["required"], json!(["count"]));
 }
 
+/// What an earlier commit was known to take is not kept for a parameter that is written otherwise now, and
+/// nobody is refused by it.
+#[test]
+fn a_parameter_that_is_written_otherwise_loses_what_was_known_of_it() {
+    let repository = repository("never");
+    register(&repository, "frame: int, c: int = 3");
+    assert_eq!(held(&repository)["enforce_parameter_schema"], true);
+    register(&repository, "frame: Frame, c: int = rows()");
+    let fields = held(&repository);
+    let properties = &fields["parameter_openapi_schema"]["properties"];
+    assert_eq!(properties["frame"].get("type"), None, "{fields:#}");
+    assert_eq!(properties["c"].get("default"), None);
+    assert_eq!(fields["enforce_parameter_schema"], false);
+    let again = Flowreg::in_repository(&repository).json(&["register"], 0);
+    assert_eq!(again["summary"]["unchanged"], 1, "{again:#}");
+    register(&repository, "frame: int, c: int = 3");
+    assert_eq!(held(&repository)["enforce_parameter_schema"], true);
+}
+
 #[test]
 fn what_python_told_of_an_open_parameter_stays_when_another_one_comes() {
     let (repository, frames) = (repository("auto"), frames());
@@ -115,9 +134,20 @@ fn what_python_told_of_an_open_parameter_stays_when_another_one_comes() {
     repository.commit("without Python");
     flowreg.json(&["register"], 0);
     let schema = held(&repository)["parameter_openapi_schema"].clone();
-    assert_eq!(schema["properties"]["frame"], told["properties"]["frame"]);
+    assert_eq!(schema["properties"]["frame"], told["properties"]["frame"], "{schema:#}");
     assert_eq!(schema["definitions"], told["definitions"]);
     assert_eq!(schema["properties"]["days"]["default"], 7);
     assert_eq!(held(&repository)["enforce_parameter_schema"], true);
     assert_eq!(flowreg.json(&["register"], 0)["summary"]["unchanged"], 1);
+    // Those with and those without the module take turns, and change nothing.
+    repository.write("flowreg.toml", format!("[flows]\npython = \"{}\"\n", python()));
+    repository.commit("with Python");
+    assert_eq!(flowreg.json(&["register"], 0)["summary"]["unchanged"], 1);
+    // Another type: what was told of the first one goes.
+    repository.write("flowreg.toml", settings);
+    source("frame: Frame | None, days: int = 7");
+    flowreg.json(&["register"], 0);
+    let schema = held(&repository)["parameter_openapi_schema"].clone();
+    assert_eq!(schema["properties"]["frame"].get("$ref"), None, "{schema:#}");
+    assert_eq!(held(&repository)["enforce_parameter_schema"], false);
 }

@@ -41,7 +41,16 @@ pub struct OpenSchema {
     /// A schema with all parameters, in which nothing is said of what is not known.
     pub schema: Value,
     /// The parameters of which something is not known.
-    pub open: Vec<String>,
+    pub open: Vec<OpenParameter>,
+}
+
+/// A parameter of which something is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenParameter {
+    /// Its name.
+    pub name: String,
+    /// As it stands in the source, with type and default.
+    pub written: String,
 }
 
 /// A flow at a commit.

@@ -27,7 +27,9 @@ pub use environment::Environment;
 pub use escape::{escaped, escaped_bytes};
 pub use explanation::{Evidence, Explanation, SearchedDirectory};
 pub use fields::{Field, Fields};
-pub use flow::{Engine, Flow, FlowProblem, FlowSource, Inexact, OpenSchema, ProblemCode};
+pub use flow::{
+    Engine, Flow, FlowProblem, FlowSource, Inexact, OpenParameter, OpenSchema, ProblemCode,
+};
 pub use json::json_equal;
 pub use names::{
     BranchName, CommitId, DeploymentName, Entrypoint, FlowName, NameError, RemoteName, TagName,

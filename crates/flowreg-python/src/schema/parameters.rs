@@ -16,7 +16,7 @@ use crate::value::{
     Annotation, DEEPEST_TYPE, Function, Keywords, Parameter, ParameterKind, Type, Unknown, Value,
     keyword,
 };
-use flowreg_model::VersionLimit;
+use flowreg_model::{OpenParameter, VersionLimit};
 
 /// Names of parameters that Prefect keeps for itself: they are keywords of calling a flow.
 const RESERVED: &[&str] = &["return_state", "wait_for"];
@@ -48,7 +48,7 @@ pub(crate) struct ParameterSchema {
     /// For which versions of Prefect it holds, where not for all.
     pub limits: Vec<VersionLimit>,
     /// The parameters that are not known for certain, and why the first of them is not.
-    pub doubt: Option<(Failure, Vec<String>)>,
+    pub doubt: Option<(Failure, Vec<OpenParameter>)>,
 }
 
 /// The schema of a function's parameters, described by its docstring.
@@ -76,7 +76,14 @@ pub(crate) fn parameters<'a>(
         };
         limits.push(difference.of_schema(instead));
     }
-    let doubt = doubts.first.map(|failure| (failure, doubts.parameters));
+    let written = |name: &str| {
+        let parameter = function.parameters.iter().find(|parameter| *parameter.name == *name);
+        let range = parameter.map(|parameter| parameter.range.to_std_range());
+        range.and_then(|range| function.scope.module.text.get(range)).unwrap_or_default().to_owned()
+    };
+    let open = |name: String| OpenParameter { written: written(&name), name };
+    let doubt =
+        doubts.first.map(|failure| (failure, doubts.parameters.into_iter().map(open).collect()));
     Ok(ParameterSchema { schema, limits, doubt })
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn contradictions(flow: &Flow, truth: &Value) -> Vec<String> {
     };
     let theirs = names(truth);
     let mut ours = names(&open.schema);
-    ours.retain(|name| theirs.contains(name) || !open.open.contains(name));
+    ours.retain(|name| theirs.contains(name) || !open.open.iter().any(|open| open.name == *name));
     if ours != theirs {
         return vec![format!("open parameters {} for {truth}", open.schema)];
     }
@@ -26,7 +26,7 @@ pub(crate) fn contradictions(flow: &Flow, truth: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for name in names(truth) {
         let (ours, theirs) = (&open.schema["properties"][&name], &truth["properties"][&name]);
-        let is_open = open.open.contains(&name);
+        let is_open = open.open.iter().any(|open| open.name == name);
         let is_said = |(key, value): (&String, &Value)| {
             key == "title" || theirs.get(key).is_some_and(|theirs| json_equal(theirs, value))
         };
