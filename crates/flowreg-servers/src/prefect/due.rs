@@ -87,16 +87,15 @@ fn may_be_due(deployment: &Value, now: SystemTime) -> bool {
 /// plain. Time zones and summer time move runs by multiples of a quarter of an hour.
 fn until_tick(rule: &Value, now: Timestamp) -> Option<i64> {
     const QUARTER: i64 = 15 * 60;
-    let (start, every) = match text(rule, "cron") {
+    let (start, every) = if let Some(cron) = text(rule, "cron") {
         // Five fields: runs are due at whole minutes.
-        Some(cron) => (0, (cron.split_whitespace().count() == 5).then_some(60)?),
-        None => {
-            let anchor: Timestamp = text(rule, "anchor_date")?.parse().ok()?;
-            let interval = rule.get("interval")?.as_f64().filter(|seconds| *seconds >= 1.0)?;
-            #[expect(clippy::cast_possible_truncation, reason = "whole seconds below 2^53")]
-            let whole = (interval.fract() == 0.0 && interval < 1e12).then_some(interval as i64)?;
-            (anchor.as_second(), common_divisor(whole, QUARTER))
-        }
+        (0, (cron.split_whitespace().count() == 5).then_some(60)?)
+    } else {
+        let anchor: Timestamp = text(rule, "anchor_date")?.parse().ok()?;
+        let interval = rule.get("interval")?.as_f64().filter(|seconds| *seconds >= 1.0)?;
+        #[expect(clippy::cast_possible_truncation, reason = "whole seconds below 2^53")]
+        let whole = (interval.fract() == 0.0 && interval < 1e12).then_some(interval as i64)?;
+        (anchor.as_second(), common_divisor(whole, QUARTER))
     };
     Some(every - (now.as_second() - start).rem_euclid(every))
 }
