@@ -58,7 +58,7 @@ pub(super) enum LastDeclaration {
     /// flowreg made it and did not note yet what was declared.
     Unrecorded,
     /// What was declared.
-    Recorded(Declared),
+    Recorded(Box<Declared>),
 }
 
 /// Fields that are reset once the repository declares them no longer. All others stay as they are
@@ -155,7 +155,7 @@ impl LastDeclaration {
         let (last, is_foreign) = match self {
             Self::Unrecorded => return Vec::new(),
             Self::Foreign => (&nothing, true),
-            Self::Recorded(last) => (last, false),
+            Self::Recorded(last) => (last.as_ref(), false),
         };
         let groups = [
             (Field::Tags, !last.tags.is_empty(), json!([])),

@@ -292,7 +292,7 @@ mod tests {
     }
 
     fn known(declared: Declared) -> LastDeclaration {
-        LastDeclaration::Recorded(declared)
+        LastDeclaration::Recorded(Box::new(declared))
     }
 
     fn names(names: &[&str]) -> std::collections::BTreeSet<String> {

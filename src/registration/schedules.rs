@@ -314,7 +314,7 @@ mod tests {
     /// What is known after a registration of these schedules, which left `held` at the target.
     fn after(declared: &[Value], held: &[Value]) -> LastDeclaration {
         let fields: Fields = serde_json::from_value(json!({"schedules": declared})).unwrap();
-        LastDeclaration::Recorded(Declared::of(&fields, held))
+        LastDeclaration::Recorded(Box::new(Declared::of(&fields, held)))
     }
 
     /// All schedules after a registration of `declared`; before it `last` was declared, and people
@@ -537,7 +537,7 @@ mod tests {
     fn a_slug_that_an_older_flowreg_gave_goes_with_the_next_write_and_not_by_itself() {
         let held = [off(named("1", "flowreg-1")), on(named("2", "flowreg-2"))];
         // It noted none of them.
-        let last = LastDeclaration::Recorded(Declared::default());
+        let last = LastDeclaration::Recorded(Box::default());
         let wanted = [declared("1"), declared("2")];
         let mut kept = merged(&held, &wanted, &last);
         assert!(!kept.differs());
