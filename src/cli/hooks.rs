@@ -83,7 +83,7 @@ fn install_hook(
     repository: &Repository,
     arguments: &InstallArguments,
 ) -> CommandResult {
-    let installed = if arguments.git_config == Some(None) {
+    let mut installed = if arguments.git_config == Some(None) {
         install_in_configuration(repository, arguments.force)?
     } else {
         // The shim calls the small program, which starts faster. Where only `flowreg` was copied to
@@ -99,6 +99,12 @@ fn install_hook(
         };
         install(repository, &request)?
     };
+    // Whatever is wrong all the same: nobody asks for the status of a hook that has just been installed.
+    let status = hook_status(repository, &context.surroundings.environment)?;
+    let problems = status.problems.iter();
+    installed.notes.extend(problems.map(|problem| {
+        format!("{}; {}", problem.message, context.command.complete(&problem.hint))
+    }));
     context.printer.hook_install(&HookInstallReport { hooks: vec![reported(installed)] });
     Ok(exit::DONE)
 }

@@ -45,6 +45,7 @@ use self::register::RegisterArguments;
 use self::sync::SyncArguments;
 use self::tag::TagArguments;
 use self::user_command::UserCommand;
+use self::variables::UnreadVariable;
 use crate::output::{ErrorReport, Printer, notice_lines};
 use crate::run::{Notice, Opened, Surroundings};
 use flowreg_git::ci_build;
@@ -132,13 +133,18 @@ pub fn run(process: Process) -> u8 {
         }
     };
     let command = UserCommand::new(&process.arguments, cli.global.directory.as_deref());
+    // A push is told nothing that does not concern it.
+    let is_hook = matches!(cli.command, Command::Hook(_));
+    let unread = if is_hook { Vec::new() } else { variables::unread(&process.environment) };
     let printer = Printer::new(
         cli.global.format == Format::Json,
         cli.global.verbosity(),
         process.is_terminal && !cli.global.no_progress,
     )
-    .with_markdown(cli.global.format == Format::Markdown);
+    .with_markdown(cli.global.format == Format::Markdown)
+    .with_notices(unread.iter().map(UnreadVariable::notice).collect());
     arguments::choose_colour(cli.global.color, &process.environment);
+    printer.tell_notices();
     let directory = match &cli.global.directory {
         Some(directory) => process.directory.join(directory),
         None => process.directory,
@@ -169,14 +175,15 @@ pub fn run(process: Process) -> u8 {
     };
     let is_markdown = cli.global.format == Format::Markdown;
     // A misspelt FLOWREG_LOG ends any command but a hook's: a push must not fail because of it.
-    let is_hook = matches!(cli.command, Command::Hook(_));
     let log = debug::start(cli.global.debug, &surroundings.environment);
+    let refused = variables::refuse_meant_options(&cli.command, &command, &unread);
     let result = match &cli.command {
         _ if log.is_err() && !is_hook => log.map(|()| exit::DONE),
         command if is_markdown && !command.has_markdown() => Err(CommandError::usage(
             "--format markdown is for plan, register and tag".to_owned(),
             vec!["flowreg … --format json".to_owned()],
         )),
+        _ if refused.is_err() => refused.map(|()| exit::DONE),
         Command::Register(arguments) => register::run(&context, arguments),
         Command::Plan(arguments) => plan::run(&context, arguments),
         Command::Reference(arguments) => reference::run(&context, arguments),
@@ -241,7 +248,7 @@ impl<'c> Context<'c> {
         let notices: Vec<Notice> = notices.into_iter().filter(is_printed).collect();
         let lines = notice_lines(&notices, self.printer.shows_all());
         let lines = lines.iter().map(|line| self.command.complete(line));
-        variables::unread(&self.surroundings.environment).into_iter().chain(lines).collect()
+        lines.collect()
     }
 }
 

@@ -21,6 +21,13 @@ pub(super) struct PruneArguments {
     remote: Option<RemoteName>,
 }
 
+impl PruneArguments {
+    /// Whether anything may be removed.
+    pub(super) fn removes(&self) -> bool {
+        !self.dry_run
+    }
+}
+
 pub(super) fn run(context: &Context<'_>, arguments: &PruneArguments) -> CommandResult {
     let PruneArguments { branch, dry_run, remote } = arguments;
     let (branch, remote) = (branch.clone(), remote.clone());

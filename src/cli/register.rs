@@ -30,6 +30,13 @@ pub(super) struct RegisterArguments {
     watch: bool,
 }
 
+impl RegisterArguments {
+    /// Whether anything may be written.
+    pub(super) fn writes(&self) -> bool {
+        !self.dry_run
+    }
+}
+
 pub(super) fn run(context: &Context<'_>, arguments: &RegisterArguments) -> CommandResult {
     if arguments.dry_run {
         return plan::show(context, &arguments.common, false);

@@ -96,7 +96,9 @@ fn status(context: &Context<'_>, outbox: &Outbox) -> QueueReport {
 
 /// How to be rid of what waits.
 fn way_out(context: &Context<'_>, waiting: &[QueuedItem]) -> Option<String> {
-    let names: Vec<&str> = waiting.iter().filter_map(|item| item.name.as_deref()).collect();
+    // A record that can't be read has no name, but an id.
+    let name = |item: &'_ QueuedItem| item.name.clone().or_else(|| item.id.clone());
+    let names: Vec<String> = waiting.iter().filter_map(name).collect();
     let name = match names.as_slice() {
         [] => return None,
         [name] => quoted(&escaped(name)).into_owned(),

@@ -113,6 +113,11 @@ impl From<BumpWord> for Bump {
 }
 
 impl TagArguments {
+    /// Whether a tag may be made.
+    pub(super) fn publishes(&self) -> bool {
+        !(self.print || self.list || self.dry_run)
+    }
+
     /// As a run takes it.
     fn request(&self) -> TagRequest {
         let remote = self.remote.clone();

@@ -58,6 +58,12 @@ impl UserCommand {
         }
     }
 
+    /// Whether an option was typed, by its long name.
+    pub(super) fn has_option(&self, long: &str) -> bool {
+        let mut options = self.arguments.iter().filter_map(|one| one.strip_prefix("--"));
+        options.any(|one| one.split('=').next() == Some(long))
+    }
+
     /// A hint with the user's command line in it.
     pub(super) fn complete(&self, hint: &str) -> String {
         let directed = self.directory.as_ref().map(|directory| in_directory(hint, directory));

@@ -78,6 +78,8 @@ pub(crate) struct Printer {
     is_markdown: bool,
     verbosity: Verbosity,
     shows_progress: bool,
+    /// What was noticed before the command began.
+    notices: Vec<String>,
     is_output_lost: Cell<bool>,
 }
 
@@ -86,13 +88,25 @@ impl Printer {
     pub(crate) fn new(is_json: bool, verbosity: Verbosity, shows_progress: bool) -> Self {
         let shows_progress = shows_progress && !is_json && verbosity > Verbosity::Quiet;
         let is_output_lost = Cell::new(false);
-        Self { is_json, is_markdown: false, verbosity, shows_progress, is_output_lost }
+        let notices = Vec::new();
+        Self { is_json, is_markdown: false, verbosity, shows_progress, notices, is_output_lost }
     }
 
     /// The same for Markdown, where a command has it.
     #[must_use]
     pub(crate) fn with_markdown(self, is_markdown: bool) -> Self {
         Self { is_markdown, ..self }
+    }
+
+    /// The same with what was noticed before the command began, which belongs to whatever is printed.
+    #[must_use]
+    pub(crate) fn with_notices(self, notices: Vec<String>) -> Self {
+        Self { notices, ..self }
+    }
+
+    /// Tells what was noticed before the command began: in any format, as what follows may not be taken back.
+    pub(crate) fn tell_notices(&self) {
+        self.warnings(&self.notices);
     }
 
     /// Whether JSON is printed.
@@ -126,7 +140,7 @@ impl Printer {
         } else {
             self.warnings(notices);
             if self.is_markdown {
-                self.print(&(markdown::error(error) + &markdown::notices(notices)));
+                self.markdown(markdown::error(error) + &markdown::notices(notices));
             }
             to_stderr(&error.lines());
         }
@@ -167,8 +181,19 @@ impl Printer {
             (object.as_object_mut(), serde_json::to_value(body))
         {
             object.extend(body);
+            if !self.notices.is_empty() {
+                let notices = object.entry("notices").or_insert_with(|| json!([]));
+                let later = notices.as_array().cloned().unwrap_or_default();
+                let all = self.notices.iter().map(|notice| json!(notice)).chain(later);
+                *notices = all.collect();
+            }
         }
         self.print(&format!("{object}\n"));
+    }
+
+    /// Prints Markdown.
+    fn markdown(&self, text: String) {
+        self.print(&(text + &markdown::notices(&self.notices)));
     }
 
     /// Prints to standard output.

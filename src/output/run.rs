@@ -19,7 +19,7 @@ impl Printer {
             return self.json(report);
         }
         if self.is_markdown {
-            return self.print(&super::markdown::run(report));
+            return self.markdown(super::markdown::run(report));
         }
         self.warnings(&report.notices);
         let needs_proof = report.target.kind != TargetKind::Local;

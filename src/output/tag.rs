@@ -173,7 +173,7 @@ impl Printer {
             return self.json(report);
         }
         if self.is_markdown {
-            return self.print(&report.markdown());
+            return self.markdown(report.markdown());
         }
         // Without a tag the notices are the result ("nothing changed since v1.2.0"), and are printed
         // below as such.

@@ -12,7 +12,7 @@ use super::install_error::InstallError;
 use super::manager::Manager;
 use super::previous::{self, PutBack};
 use super::recognition::{
-    HookPlace, LINE, Recognition, calls_flowreg, candidates, content, is_executable, runs_directory,
+    HookPlace, LINE, Recognition, calls_flowreg, candidates, content, is_executable,
 };
 use super::shim::{self, HookName, ScriptOrigin};
 use flowreg_git::{HookPath, Repository};
@@ -20,9 +20,6 @@ use flowreg_git::{HookPath, Repository};
 /// The command for git's configuration, which git 2.54 and newer run besides the hook's file. git
 /// appends the arguments to the text, where they are given already: the `#` makes them a comment.
 const COMMAND: &str = "! command -v flowreg >/dev/null 2>&1 || flowreg hook pre-push \"$@\" 1>&2 #";
-/// The problem with a `post-receive.d` that no hook looks into.
-pub(super) const NOT_RUN: &str =
-    "git does not run post-receive.d by itself, and there is no post-receive hook that runs it";
 /// The first git that reads hooks from the configuration.
 pub(super) const CONFIG_HOOKS: (u32, u32) = (2, 54);
 
@@ -73,7 +70,7 @@ pub(crate) fn install(
     let recognition = Recognition::of(&hooks, hook)?;
     let file = match &recognition.place {
         HookPlace::Line(script) => {
-            return install_line(repository, &hooks, request, &recognition, script);
+            return install_line(repository, request, &recognition, script);
         }
         HookPlace::Script(file) => file,
     };
@@ -86,10 +83,6 @@ pub(crate) fn install(
         managers.into_iter().chain(recognition.manager).map(manager_note).collect();
     notes.sort();
     notes.dedup();
-    let is_beside = file.parent() != Some(&hooks.directory);
-    if is_beside && !runs_directory(&recognition.path) {
-        notes.push(NOT_RUN.to_owned());
-    }
     write_shim(repository, request, file, notes)
 }
 
@@ -154,21 +147,16 @@ fn refuse_elsewhere(hooks: &HookPath, force: bool) -> Result<(), InstallError> {
 /// Writes our line into the script of the team's that husky runs.
 fn install_line(
     repository: &Repository,
-    hooks: &HookPath,
     request: &InstallRequest,
     recognition: &Recognition,
     script: &Path,
 ) -> Result<HookChange, InstallError> {
     // An older flowreg, which did not know this husky, may have replaced its hook.
     take_away(request.hook, &recognition.path, request.force)?;
-    let mut notes = vec![manager_note(Manager::Husky)];
+    let notes = vec![manager_note(Manager::Husky)];
     if recognition.lacks_husky {
         // What an earlier flowreg had put there; git would list it as new.
         let _ = recognition.path.parent().map(std::fs::remove_dir);
-        let command = Manager::command_of_husky(hooks);
-        notes.push(format!(
-            "husky is not set up in this work tree, and git runs no hooks: {command}"
-        ));
     }
     let shown = script.strip_prefix(repository.workdir().unwrap_or(script)).unwrap_or(script);
     let place = shown.display().to_string();
@@ -302,32 +290,42 @@ pub(crate) fn uninstall(
     for (hook, file) in candidates(repository, &hooks) {
         done.extend(take_away(hook, &file, force)?);
     }
-    let removed =
-        |place| HookChange { place, action: "removed", previous: None, notes: Vec::new() };
     // Only now: where ours had replaced husky's hook, husky's has just been put back.
-    if let HookPlace::Line(script) = Recognition::of(&hooks, HookName::PrePush)?.place
-        && take_line_away(&script)?
-    {
-        done.push(removed(script.display().to_string()));
+    if let HookPlace::Line(script) = Recognition::of(&hooks, HookName::PrePush)?.place {
+        done.extend(take_line_away(&script)?);
     }
     let keys = ["hook.flowreg.command", "hook.flowreg.event"];
     if keys.iter().any(|key| repository.configured(key).is_some())
         && repository.remove_section("hook.flowreg")?
     {
-        done.push(removed("hook.flowreg".to_owned()));
+        done.push(change("hook.flowreg".to_owned(), "removed", Vec::new()));
     }
     Ok(done)
 }
 
-/// Takes our line out of the script of the team's; `false` if it does not begin with it.
-fn take_line_away(script: &Path) -> Result<bool, InstallError> {
+/// Takes our line out of the script of the team's, if it begins with it.
+fn take_line_away(script: &Path) -> Result<Option<HookChange>, InstallError> {
     let text = content(script)?.unwrap_or_default();
-    match text.strip_prefix(LINE.as_bytes()) {
-        None => return Ok(false),
-        Some([]) => remove(script)?,
-        Some(rest) => write(script, rest, 0o755)?,
-    }
-    Ok(true)
+    let (action, note) = match text.strip_prefix(LINE.as_bytes()) {
+        Some([]) => {
+            remove(script)?;
+            ("removed", None)
+        }
+        Some(rest) => {
+            write(script, rest, 0o755)?;
+            ("updated", Some("flowreg's line is out of it; what else is in it stays"))
+        }
+        None if calls_flowreg(&text) => {
+            ("unchanged", Some("a line that somebody wrote calls flowreg: take it out of the file"))
+        }
+        None => return Ok(None),
+    };
+    let notes = note.into_iter().map(str::to_owned).collect();
+    Ok(Some(change(script.display().to_string(), action, notes)))
+}
+
+fn change(place: String, action: &'static str, notes: Vec<String>) -> HookChange {
+    HookChange { place, action, previous: None, notes }
 }
 
 fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<HookChange>, InstallError> {
@@ -339,8 +337,7 @@ fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<HookChan
         }
         _ => {}
     }
-    let place = file.display().to_string();
-    let change = |action, notes| Ok(Some(HookChange { place, action, previous: None, notes }));
+    let change = |action, notes| Ok(Some(change(file.display().to_string(), action, notes)));
     let PutBack { is_restored, mut notes } = previous::put_back(hook, file)?;
     if is_restored {
         return change("restored", notes);

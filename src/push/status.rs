@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::fault::ScriptFault;
 use super::husky_switch::HuskySwitch;
-use super::install::{CONFIG_HOOKS, NOT_RUN, reason_for_force};
+use super::install::{CONFIG_HOOKS, reason_for_force};
 use super::install_error::InstallError;
 use super::manager::Manager;
 use super::previous::{self, PreviousHook};
@@ -367,7 +367,8 @@ impl HookInspection<'_> {
     fn problems_of_ours(&mut self, ours: &OurHook, script: &[u8]) {
         let is_below = ours.file.parent().is_some_and(|parent| parent.ends_with("post-receive.d"));
         if is_below && !runs_directory(&self.hooks.directory.join(self.hook.as_str())) {
-            self.problem("not_run", NOT_RUN.to_owned(), "remove the directory, and install again");
+            let message = "git does not run post-receive.d by itself, and there is no post-receive hook that runs it";
+            self.problem("not_run", message.to_owned(), "remove the directory, and install again");
         }
         let is_main = ours.file.file_name().is_some_and(|name| name == self.hook.as_str());
         if !is_main && !is_executable(&ours.file) {
@@ -410,10 +411,15 @@ impl HookInspection<'_> {
                 return self.problem("previous_not_executable", message, &hint);
             }
             PreviousHook::Gone(path) => {
-                ("previous_gone", path, "is gone: the hook that was there before does not run")
+                let what = dangling(&path).map_or_else(
+                    || "is gone".to_owned(),
+                    |target| format!("leads to {}, which is not there", target.display()),
+                );
+                let what = format!("{what}: the hook that was there before does not run");
+                ("previous_gone", path, what)
             }
             PreviousHook::Directory(path) => {
-                ("previous_directory", path, "is a directory: every push is refused")
+                ("previous_directory", path, "is a directory: every push is refused".to_owned())
             }
             PreviousHook::Incomplete(path) => {
                 let message = format!(

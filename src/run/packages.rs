@@ -126,16 +126,30 @@ impl<'a> PackageFiles<'a> {
                 "`{file}` is of the package `{package}`: flowreg tag … --package {}",
                 quoted(package)
             ),
+            None if self.has_only_packages() => format!(
+                "`{file}` is of no package; for tags that have it: prefix = \"v\" under [tag] in flowreg.toml"
+            ),
             None => format!("`{file}` is of no package: a tag of the repository as a whole has it"),
         };
-        Err(SelectionError::OtherPackage { text: text.to_owned(), tags: self.tags(), hint })
+        Err(SelectionError::OtherPackage {
+            text: text.to_owned(),
+            tags_stand_for: self.tags_stand_for(),
+            hint,
+        })
     }
 
-    /// The tags at which something is registered.
-    fn tags(&self) -> String {
+    /// Whether the repository as a whole has no versions.
+    fn has_only_packages(&self) -> bool {
+        let SeriesSet::Declared(all) = self.set else { return false };
+        all.iter().all(|series| series.package.is_some())
+    }
+
+    /// The tags at which something is registered, and what they do.
+    fn tags_stand_for(&self) -> String {
         let references = self.files.iter().take(if self.is_first_only { 1 } else { usize::MAX });
         let tags: Vec<&str> = references.map(|(reference, _)| reference.name.as_str()).collect();
-        tags.join(" and ")
+        let verb = if tags.len() == 1 { "stands" } else { "stand" };
+        format!("{} {verb} for", tags.join(" and "))
     }
 
     /// `is_restricted`: some flows were asked for by name.
@@ -146,9 +160,9 @@ impl<'a> PackageFiles<'a> {
         let (belong, keep) =
             if left_out.len() == 1 { ("belongs", "keeps") } else { ("belong", "keep") };
         let text = format!(
-            "{} {belong} to no package that {} stands for, and {keep} what is registered",
+            "{} {belong} to no package that {}, and {keep} what is registered",
             named(left_out),
-            self.tags()
+            self.tags_stand_for()
         );
         // Whoever names the tag of a package means that package alone.
         let is_detail = self.is_tag_named && self.files.len() == 1 && !is_restricted;

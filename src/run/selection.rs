@@ -40,12 +40,12 @@ pub enum SelectionError {
         hint: String,
     },
     /// It is of a package that no tag of the run stands for.
-    #[error("`{text}` is of no package that {tags} stands for")]
+    #[error("`{text}` is of no package that {tags_stand_for}")]
     OtherPackage {
         /// What was asked for.
         text: String,
-        /// The tags of the run.
-        tags: String,
+        /// The tags of the run, and the verb.
+        tags_stand_for: String,
         /// Which tag has it.
         hint: String,
     },

@@ -15,6 +15,12 @@ pub(super) struct Keys {
     pub below: fn(&str) -> Option<&'static Keys>,
 }
 
+/// The names of all settings of the file, without their tables; the tables themselves are none.
+pub(crate) fn file_keys() -> Vec<&'static str> {
+    let tables = [&REPOSITORY, &FLOWS, &MANIFEST, &MAINLINE, &FEATURE, &TAG, &HOOKS];
+    tables.iter().flat_map(|table| table.names).copied().collect()
+}
+
 const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
 
 /// The keys of the file.

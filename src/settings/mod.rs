@@ -12,6 +12,7 @@ mod tag;
 pub(crate) use file::DeployCalls;
 pub(crate) use file::{ChannelTable, FlowTable, OnDelete, ScheduleTable, Switch};
 pub use file::{FileError, Introspect};
+pub(crate) use keys::file_keys;
 pub(crate) use layers::{Access, FILE_NAME, Flags, MANIFEST_NAME, Origin, Settings, Sourced};
 pub(crate) use prefect1_table::{RunConfigTable, StorageKind};
 pub(crate) use tag::SeriesError;

@@ -206,7 +206,8 @@ fn status_names_the_hook_before_ours_only_where_it_runs() {
     std::fs::rename(&previous, &aside).unwrap();
     problem("previous_gone", &format!("is gone: {does_not_run}"), &without);
     symlink("/nowhere/hook", &previous).unwrap();
-    problem("previous_gone", &format!("is gone: {does_not_run}"), &without);
+    let leads = format!("leads to /nowhere/hook, which is not there: {does_not_run}");
+    problem("previous_gone", &leads, &without);
     std::fs::remove_file(&previous).unwrap();
     std::fs::create_dir(&previous).unwrap();
     problem("previous_directory", "is a directory: every push is refused", &without);

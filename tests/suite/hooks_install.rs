@@ -387,8 +387,12 @@ fn a_link_that_leads_nowhere_is_said_to_be_one() {
         )
     );
     // It is kept as it is, and runs again if what it leads to comes back.
-    scenario.flowreg().json(&["hooks", "install"], 0);
+    let installed = scenario.flowreg().json(&["hooks", "install"], 0);
     assert_eq!(problems(&scenario), ["previous_gone"]);
+    let of_kept = status(&scenario)["problems"][0]["message"].as_str().unwrap().to_owned();
+    assert!(of_kept.contains("leads to ../nowhere/pre push, which is not there"), "{of_kept}");
+    let note = installed["hooks"][0]["notes"][0].as_str().unwrap();
+    assert!(note.starts_with(&format!("{of_kept}; put it back")), "{note}");
     write_script(&scenario.repository.root().join(".git/nowhere/pre push"), "#!/bin/sh\nexit 1\n");
     assert_eq!(problems(&scenario), Vec::<String>::new());
     scenario.branch("feat/x");

@@ -451,6 +451,19 @@ fn the_scripts_of_an_older_husky_get_the_line_and_no_path_of_this_machine() {
     let refused = scenario.flowreg().json(&["hooks", "install"], 1);
     assert_eq!(refused["error"]["code"], "hook_exists", "{refused}");
     assert_eq!(status(&scenario)["owner"], "husky");
+    // Only our line is taken out again, and that is what is said.
+    scenario.flowreg().json(&["hooks", "install", "--force"], 0);
+    let removed = scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    assert_eq!(removed["hooks"][0]["action"], "updated", "{removed}");
+    assert!(removed["hooks"][0]["notes"].to_string().contains("what else is in it stays"));
+    assert_eq!(std::fs::read_to_string(root.join(".husky/pre-push")).unwrap(), script);
+    // One that somebody wrote elsewhere in it is theirs, and runs still.
+    let own = format!("{script}flowreg hook pre-push \"$@\"\n");
+    write_script(&root.join(".husky/pre-push"), &own);
+    let left = scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    assert_eq!(left["hooks"][0]["action"], "unchanged", "{left}");
+    assert!(left["hooks"][0]["notes"].to_string().contains("take it out"), "{left}");
+    assert_eq!(std::fs::read_to_string(root.join(".husky/pre-push")).unwrap(), own);
 }
 
 #[test]

@@ -112,10 +112,65 @@ fn a_variable_that_is_meant_for_flowreg_and_not_read_is_told() {
         "FLOWREG_HOOK is not read; did you mean FLOWREG_HOOKS?",
         "FLOWREG_TARGET is not read: it is the option --target",
     ]);
-    for command in ["register", "plan", "reference", "flows"] {
-        assert_eq!(flowreg.json(&[command], 0)["notices"], expected, "{command}");
+    for command in [
+        &["register"][..],
+        &["plan"],
+        &["reference"],
+        &["flows"],
+        &["list"],
+        &["sync"],
+        &["sync", "--status"],
+        &["hooks", "status"],
+        &["hooks", "install"],
+        &["hooks", "uninstall"],
+        &["prune", "--dry-run"],
+        &["tag", "--print"],
+        &["tag", "--list"],
+    ] {
+        assert_eq!(flowreg.json(command, 0)["notices"], expected, "{command:?}");
+        let run = flowreg.run(command);
+        let (first, second) = (expected[0].as_str().unwrap(), expected[1].as_str().unwrap());
+        let told = format!("warning: {first}\nwarning: {second}\n");
+        assert!(run.stderr.starts_with(&told), "{command:?}: {run:#?}");
+        assert_eq!(run.stderr.matches(first).count(), 1, "{command:?}: {run:#?}");
+        let quiet = flowreg.run(&[command, &["-q"]].concat());
+        assert!(!quiet.stderr.contains("FLOWREG_"), "{command:?}: {quiet:#?}");
     }
     assert_eq!(flowreg.json(&["register", "nope"], 2)["notices"], expected);
+    let summary = flowreg.run(&["plan", "--format", "markdown"]);
+    assert_eq!(summary.stdout.matches("> FLOWREG\\_HOOK is not read").count(), 1, "{summary:#?}");
+    // A push is told nothing of it, and goes on.
+    let url = tagged.remote.display().to_string();
+    let pushed = flowreg.run(&["hook", "pre-push", "origin", &url]);
+    assert_eq!((pushed.code, &*pushed.stderr), (0, ""), "{pushed:#?}");
+}
+
+#[test]
+fn what_can_not_be_taken_back_is_refused_where_a_variable_looks_like_one_of_its_options() {
+    let tagged = Tagged::new();
+    for (variable, command, hint) in [
+        ("FLOWREG_DRY_RUN", &["tag", "--register"][..], "flowreg tag --register --dry-run"),
+        ("FLOWREG_DRYRUN", &["tag"], "flowreg tag --dry-run"),
+        ("FLOWREG_TARGET", &["tag"], "flowreg tag --target \"$FLOWREG_TARGET\""),
+        ("FLOWREG_BUMP", &["tag"], "flowreg tag --bump \"$FLOWREG_BUMP\""),
+        ("FLOWREG_BRANCH", &["prune"], "flowreg prune --branch \"$FLOWREG_BRANCH\""),
+        ("FLOWREG_DRY_RUN", &["prune"], "flowreg prune --dry-run"),
+        ("FLOWREG_DRY_RUN", &["register"], "flowreg register --dry-run"),
+    ] {
+        let refused = tagged.flowreg().env(variable, "1").run(command);
+        assert_eq!(refused.code, 2, "{refused:#?}");
+        let expected = format!("error: nothing is done: {variable} does not do what --");
+        assert!(refused.stderr.contains(&expected), "{refused:#?}");
+        let hints = format!("hint: {hint}\nhint: or without it: unset {variable}\n");
+        assert!(refused.stderr.ends_with(&hints), "{refused:#?}");
+    }
+    assert_eq!(tagged.tag_names(), Vec::<String>::new());
+    assert_eq!(tagged.flowreg().json(&["list"], 0)["registrations"], json!([]));
+    // Neither what the option itself says, nor how a run is shown, nor what only another command has.
+    let target = tagged.flowreg().env("FLOWREG_TARGET", "prefect");
+    let target = target.env("FLOWREG_COLOR", "never").env("FLOWREG_UNTAGGED", "branch");
+    assert_eq!(target.json(&["tag", "--dry-run"], 0)["outcome"], "next");
+    assert_eq!(target.json(&["tag", "--target", "local"], 0)["outcome"], "created");
 }
 
 #[test]
@@ -128,6 +183,17 @@ fn what_stands_in_place_of_a_value_is_told_from_an_address() {
         ("***", "contains asterisks, which stand for a secret in a log"),
         ("null", "is `null`, which stands for no value"),
         ("undefined", "is `undefined`, which stands for no value"),
+        ("none", "is `none`, which stands for no value"),
+        ("<url>", "contains `<url>`, a placeholder that was not filled in"),
+        ("CHANGEME", "contains `CHANGEME`, a placeholder that was not filled in"),
+        (
+            "https://api.prefect.cloud/api/accounts/[ACCOUNT-ID]/workspaces/[WORKSPACE-ID]",
+            "contains `[ACCOUNT-ID]`, a placeholder that was not filled in",
+        ),
+        (
+            "\"http://127.0.0.1:9/api\"",
+            "begins or ends with a quote, which belongs to the shell or the file and not to the value",
+        ),
     ] {
         let failed = tagged.flowreg().env("PREFECT_API_URL", value).json(&["register"], 3);
         assert_eq!(failed["error"]["message"], format!("PREFECT_API_URL {told}"), "{value}");
@@ -141,6 +207,10 @@ fn what_stands_in_place_of_a_value_is_told_from_an_address() {
         let message = failed["error"]["message"].as_str().unwrap();
         assert!(message.ends_with(told), "{value}: {message}");
     }
+    let failed = tagged.flowreg().env("PREFECT_API_URL", "localhost:4200/api");
+    let failed = failed.json(&["register"], 3);
+    assert_eq!(failed["error"]["message"], "PREFECT_API_URL is not an http:// or https:// address");
+    assert_eq!(failed["error"]["hints"], json!(["export PREFECT_API_URL=https://…/api"]));
     // Of a key nothing is shown but what is certainly none.
     let server = tagged.flowreg().env("PREFECT_API_URL", "http://127.0.0.1:9/api");
     let failed = server.env("PREFECT_API_KEY", "$(PREFECT_KEY)").json(&["plan", "--offline"], 3);

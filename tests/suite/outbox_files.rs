@@ -35,6 +35,22 @@ fn earlier_record(scenario: &Scenario, reference: &str, object: &str) -> String 
 }
 
 #[test]
+fn a_record_that_can_not_be_read_is_discarded_by_its_id() {
+    let scenario = Scenario::new(&gits()[0]).in_ci();
+    let outbox = scenario.repository.root().join(".git/flowreg/outbox");
+    std::fs::create_dir_all(&outbox).unwrap();
+    let id = "00000000000000000001-1-0000";
+    std::fs::write(outbox.join(format!("{id}.json")), "{\n").unwrap();
+    let command = format!("flowreg sync --discard {id}");
+    for arguments in [&["sync", "--status"][..], &["sync"]] {
+        let told = scenario.flowreg().run(arguments);
+        assert!(told.stdout.contains(&format!(": {command}\n")), "{told:#?}");
+    }
+    scenario.flowreg().json(&["sync", "--discard", id], 0);
+    assert_eq!(files(&scenario), Vec::<String>::new());
+}
+
+#[test]
 fn a_push_of_many_refs_waits_in_one_file_until_the_last_of_them_is_done() {
     let scenario = Scenario::new(&gits()[0]).in_ci();
     let commit = scenario.branch("feat/main");

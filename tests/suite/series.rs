@@ -165,7 +165,8 @@ fn packages_at_one_commit_are_registered_in_one_run_each_at_its_tag() {
     assert_eq!(run["further"][0]["name"], "ml-2.0.0");
     let notices = run["notices"].to_string();
     assert!(
-        notices.contains("web/default belongs to no package that etl/v1.10.0 and ml-2.0.0"),
+        notices
+            .contains("web/default belongs to no package that etl/v1.10.0 and ml-2.0.0 stand for"),
         "{notices}"
     );
     assert_eq!(run["summary"]["left_out"], 1, "{run}");
@@ -553,7 +554,7 @@ fn a_flow_of_another_package_that_is_named_is_an_error() {
             "`etl` is of no package that ml-2.0.0 stands for",
         ),
         (&["plan", "--tag", "ml-2.0.0", "ml", "etl"], "`etl` is of no package"),
-        (&["register", "web"], "`web` is of no package that etl/v1.10.0 and ml-2.0.0 stands for"),
+        (&["register", "web"], "`web` is of no package that etl/v1.10.0 and ml-2.0.0 stand for"),
     ] {
         let error = flowreg.json(arguments, 2);
         assert!(error["error"]["message"].as_str().unwrap().contains(text), "{error}");
@@ -562,6 +563,14 @@ fn a_flow_of_another_package_that_is_named_is_an_error() {
         assert!(error["error"]["hints"].to_string().contains(&hint), "{error}");
     }
     assert_eq!(flowreg.json(&["list"], 0)["registrations"], serde_json::json!([]));
+    // What is of no package has no tag at all, until a prefix says that the repository has versions.
+    tagged.repository.write("shared/flow.py", flow("shared"));
+    tagged.push("feat: a flow of no package");
+    tagged.tag("ml-2.1.0");
+    let error = flowreg.json(&["register", "shared"], 2);
+    let hint = "`shared/flow.py` is of no package; for tags that have it: prefix = \"v\" under [tag] in \
+                flowreg.toml";
+    assert_eq!(error["error"]["hints"], serde_json::json!([hint]), "{error}");
     // A glob that has some of each is about those that are there.
     let run = flowreg.json(&["register", "--tag", "ml-2.0.0", "*l"], 0);
     assert_eq!(registered(&run), ["ml - created"]);

@@ -48,6 +48,27 @@ fn the_remotes_tags_of_the_series_are_listed_highest_first() {
 }
 
 #[test]
+fn a_tag_with_a_number_that_is_too_large_is_told_not_to_count() {
+    let tagged = Tagged::new();
+    tagged.tag("v99999999999999999999.0.0");
+    // Neither build metadata nor what counts no versions.
+    tagged.tag("v0.9.0+99999999999999999999");
+    tagged.push("feat: more");
+    tagged.tag("build-99999999999999999999");
+    let told = "v99999999999999999999.0.0 counts as no version, as it has a number above \
+                18446744073709551615";
+    assert_eq!(tagged.flowreg().json(&["tag", "--list"], 0)["notices"], json!([told]));
+    let print = tagged.flowreg().run(&["tag", "--print", "--bump", "minor"]);
+    assert_eq!((&*print.stdout, print.stderr), ("v0.10.0\n", format!("warning: {told}\n")));
+    tagged.tag("release-v99999999999999999999");
+    let told = "release-v99999999999999999999, v99999999999999999999.0.0 count as no version, as they have";
+    let made = tagged.run(&["--bump", "minor"]);
+    let notices = made["notices"].to_string();
+    assert!(notices.contains(told), "{notices}");
+    assert!(!notices.contains("build-"), "{notices}");
+}
+
+#[test]
 fn a_tag_that_is_not_here_has_no_date_and_that_is_said() {
     let tagged = Tagged::new();
     let clone = tagged.clone("elsewhere", &[]);

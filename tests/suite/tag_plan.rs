@@ -224,7 +224,7 @@ fn on_a_terminal(tagged: &Tagged, arguments: &str, answer: &str, ci: bool) -> (i
         .current_dir(tagged.repository.root())
         .env_clear()
         .envs(git_environment(tagged.repository.outside()))
-        .envs(ci.then_some([("CI", "true"), ("FLOWREG_TARGET", "local")]).into_iter().flatten())
+        .envs(ci.then_some(("CI", "true")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

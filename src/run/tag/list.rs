@@ -61,9 +61,11 @@ impl Opened<'_> {
                 date: date.map(|date| date.to_string()),
             });
         }
+        let too_large = held.notice_of_too_large();
         let remote = remote.map(|remote| remote.name);
         let undated = tags.iter().filter(|tag| tag.date.is_none()).count();
         let mut notices: Vec<String> = self.lacks_tags(request, &settings, tags.is_empty())?;
+        notices.extend(too_large);
         if let Some(remote) = remote.as_ref().filter(|_| undated > 0) {
             let what = if undated == 1 { "tag is" } else { "tags are" };
             notices.push(format!(

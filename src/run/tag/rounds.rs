@@ -81,6 +81,7 @@ impl<'r> TagRun<'r> {
             let decision = decide(&question, &tags)?;
             let mut tagged = self.tagged_commit(&decision)?;
             tagged.notices.extend(self.notice_of_unpushed(&tags, &tagged)?);
+            tagged.notices.extend(tags.notice_of_too_large());
             let Decision::Create { tag, previous, commits, .. } = &decision else {
                 self.opened.tell(&tagged.notices);
                 return self.without_new_tag(&decision, tagged);

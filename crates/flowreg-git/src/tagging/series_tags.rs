@@ -17,6 +17,8 @@ pub struct SeriesTags {
     pub branches: Vec<(BranchName, CommitId)>,
     /// The highest version that is written in another way than this series.
     pub(super) written_otherwise: Option<WrittenOtherwise>,
+    /// Those that would be versions of the series, if their numbers were not too large.
+    too_large: Vec<TagName>,
 }
 
 /// A tag that looks like a version of the same thing, and is none of the series.
@@ -90,12 +92,25 @@ impl SeriesTags {
     pub fn new(listed: RemoteTags, set: &SeriesSet, series: &Series) -> Self {
         let names: Vec<TagName> = listed.tags.iter().map(|tag| tag.name.clone()).collect();
         let written_otherwise = written_otherwise(set, series, &names);
+        let too_large = names.into_iter().filter(|tag| is_too_large(set, series, tag)).collect();
         let versions = listed.tags.into_iter();
         let versions = versions.filter_map(|tag| Some((set.version_of(series, &tag.name)?, tag)));
         let mut tags: Vec<_> = versions.collect();
         // Two texts may be one version (`v1.10` and `v1.10.0`): by name, so that two runs decide alike.
         tags.sort_by(|(one, a), (other, b)| other.rank(one).then_with(|| b.name.cmp(&a.name)));
-        Self { tags, branches: listed.branches, written_otherwise }
+        Self { tags, branches: listed.branches, written_otherwise, too_large }
+    }
+
+    /// What to say of the tags whose numbers are too large to be counted.
+    pub fn notice_of_too_large(&self) -> Option<String> {
+        let names: Vec<_> = self.too_large.iter().map(escaped).collect();
+        let (count, have) =
+            if names.len() == 1 { ("counts", "it has") } else { ("count", "they have") };
+        let text = || {
+            let names = names.join(", ");
+            format!("{names} {count} as no version, as {have} a number above {}", u64::MAX)
+        };
+        (!names.is_empty()).then(text)
     }
 
     /// The tags with their versions, the highest first.
@@ -161,6 +176,17 @@ impl SeriesTags {
         let found = self.tags.iter().find(|(held, _)| held.precedence(version).is_eq());
         found.map(|(_, tag)| tag)
     }
+}
+
+/// Whether a tag is no version of a series only because of a number that is too large.
+fn is_too_large(set: &SeriesSet, series: &Series, tag: &TagName) -> bool {
+    let fitting = Version::with_numbers_that_fit(tag.as_str());
+    let fitting = fitting.and_then(|name| name.parse::<TagName>().ok());
+    let package = series.package.as_deref();
+    let would_be = |fitting: TagName| {
+        set.version_of(series, &fitting).is_some() || lookalike(fitting.as_str(), package).is_some()
+    };
+    set.version_of(series, tag).is_none() && fitting.is_some_and(would_be)
 }
 
 /// The highest tag that looks like a version of what the series is about, and is of no series.

@@ -56,6 +56,19 @@ impl Version {
         (!is_single).then(|| Self { text: text.to_owned(), numbers, pre })
     }
 
+    /// The text with smaller numbers in place of those that are too large for a version; `None` if it has none.
+    pub(super) fn with_numbers_that_fit(text: &str) -> Option<String> {
+        let is_digit = |char: &char| char.is_ascii_digit();
+        let too_large = text
+            .split(|char: char| !is_digit(&char))
+            .filter(|digits| !digits.is_empty() && digits.parse::<u64>().is_err());
+        let mut fitting = text.to_owned();
+        for digits in too_large {
+            fitting = fitting.replacen(digits, "1", 1);
+        }
+        (fitting != text).then_some(fitting)
+    }
+
     pub(super) fn calendar(text: String, numbers: Vec<u64>) -> Self {
         Self { text, numbers, pre: Prerelease::EMPTY }
     }

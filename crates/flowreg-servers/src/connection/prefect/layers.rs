@@ -94,10 +94,8 @@ impl Layers {
         for layer in &self.layers {
             let Some(value) = layer.values.get(setting) else { continue };
             let origin = layer.origin_of(setting);
-            let table = values::headers(value).ok_or_else(|| ConnectionError::Value {
-                setting: setting.to_owned(),
-                origin,
-                expected: "a table of names and texts",
+            let table = values::headers(value).ok_or_else(|| {
+                ConnectionError::value(setting, &origin, "a table of names and texts")
             })?;
             for (name, value) in table {
                 if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {

@@ -104,12 +104,12 @@ pub enum ConnectionError {
         message: String,
     },
     /// A setting has a value that it can't have. The value itself is not shown: it may be secret.
-    #[error("{setting} ({origin}) is not {expected}")]
+    #[error("{setting}{} is not {expected}", in_origin(.origin.as_ref()))]
     Value {
         /// The setting's name in the environment.
         setting: String,
-        /// Where the value came from.
-        origin: String,
+        /// Where it is set; `None`: in the environment.
+        origin: Option<String>,
         /// What it should be: `a number`.
         expected: &'static str,
     },
@@ -140,10 +140,25 @@ pub enum ConnectionError {
 impl ConnectionError {
     /// What to type.
     pub fn hints(&self) -> Vec<String> {
-        let Self::Unfilled { setting, placeholder, .. } = self else { return Vec::new() };
+        let (setting, placeholder) = match self {
+            Self::Unfilled { setting, placeholder, .. } => (setting, Some(placeholder)),
+            Self::Value { setting, .. } => (setting, None),
+            _ => return Vec::new(),
+        };
         let is_address = setting.ends_with("URL") || setting.ends_with("API");
         let example = if is_address { "https://…/api" } else { "…" };
+        let export = format!("export {setting}={example}");
+        let Some(placeholder) = placeholder else {
+            return if is_address { vec![export] } else { Vec::new() };
+        };
         let why = match placeholder {
+            Placeholder::Blank(written) => {
+                format!("a value of your own belongs in place of `{written}`")
+            }
+            Placeholder::Quotes => {
+                "an --env-file of docker and the forms of CI providers keep quotes: leave them out"
+                    .to_owned()
+            }
             Placeholder::Template(written) => {
                 format!("is what `{written}` names defined for this job?")
             }
@@ -154,8 +169,22 @@ impl ConnectionError {
                 "the secret itself is needed, and not what a log shows of it".to_owned()
             }
         };
-        vec![why, format!("export {setting}={example}")]
+        vec![why, export]
     }
+
+    /// A value that a setting can't have.
+    pub(in crate::connection) fn value(
+        setting: &str,
+        origin: &str,
+        expected: &'static str,
+    ) -> Self {
+        Self::Value { setting: setting.to_owned(), origin: elsewhere(setting, origin), expected }
+    }
+}
+
+/// Where a setting is set, unless that is the variable of its name.
+fn elsewhere(setting: &str, origin: &str) -> Option<String> {
+    Some(origin.to_owned()).filter(|origin| origin != setting)
 }
 
 fn in_origin(origin: Option<&String>) -> String {
@@ -229,11 +258,7 @@ pub(super) fn refuse_no_text(
     let names = environment.all().filter_map(|(name, _)| name.to_str());
     let mut ours = names.filter(|name| name.starts_with(prefix));
     match ours.find(|name| !environment.is_text(name)) {
-        Some(name) => Err(ConnectionError::Value {
-            setting: name.to_owned(),
-            origin: "environment".to_owned(),
-            expected: "UTF-8",
-        }),
+        Some(name) => Err(ConnectionError::value(name, name, "UTF-8")),
         None => Ok(()),
     }
 }

@@ -6,8 +6,8 @@ use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use url::Url;
 
-use super::ConnectionError;
 use super::layer::SettingValue;
+use super::{ConnectionError, elsewhere};
 use crate::connection::placeholder::Placeholder;
 
 /// An address, taken apart.
@@ -20,16 +20,12 @@ pub(super) struct Address {
 
 /// The error for a value that is not what it should be.
 pub(super) fn invalid(found: &SettingValue, expected: &'static str) -> ConnectionError {
-    ConnectionError::Value {
-        setting: found.setting.to_owned(),
-        origin: found.origin.clone(),
-        expected,
-    }
+    ConnectionError::value(found.setting, &found.origin, expected)
 }
 
 /// The error for what stands in place of a value.
 pub(crate) fn unfilled(setting: &str, origin: &str, placeholder: Placeholder) -> ConnectionError {
-    let origin = Some(origin.to_owned()).filter(|origin| origin != setting);
+    let origin = elsewhere(setting, origin);
     ConnectionError::Unfilled { setting: setting.to_owned(), origin, placeholder }
 }
 

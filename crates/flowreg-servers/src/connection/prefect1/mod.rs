@@ -76,11 +76,8 @@ pub fn connection(
             && url.password().is_none()
     });
     if url.is_none() {
-        return Err(ConnectionError::Value {
-            setting: "PREFECT__CLOUD__API".to_owned(),
-            origin: api.origin,
-            expected: "an http:// or https:// address without credentials",
-        });
+        let expected = "an http:// or https:// address without credentials";
+        return Err(ConnectionError::value("PREFECT__CLOUD__API", &api.origin, expected));
     }
     // A login is kept for one address: the key of another server must not be sent to this one.
     let login = sources.login(&settings, address)?;
@@ -98,11 +95,7 @@ pub fn connection(
     if let Some(SettingValue { origin, .. }) =
         tenant.as_ref().filter(|found| !is_uuid(&found.value))
     {
-        return Err(ConnectionError::Value {
-            setting: "PREFECT__CLOUD__TENANT_ID".to_owned(),
-            origin: origin.clone(),
-            expected: "a UUID",
-        });
+        return Err(ConnectionError::value("PREFECT__CLOUD__TENANT_ID", origin, "a UUID"));
     }
     // The client uses `requests`, which reads these variables.
     let certificates = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
