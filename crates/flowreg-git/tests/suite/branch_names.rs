@@ -39,12 +39,12 @@ impl Fixture {
 
     fn resolved(&self, variables: &[(&str, &str)], ask_remote: bool) -> Resolution {
         let rules = ReferenceRules { ask_remote, ..Default::default() };
-        self.answer(variables, ReferenceRequest::from(rules))
+        self.answer(variables, &ReferenceRequest::from(rules))
     }
 
-    fn answer(&self, variables: &[(&str, &str)], request: ReferenceRequest) -> Resolution {
+    fn answer(&self, variables: &[(&str, &str)], request: &ReferenceRequest) -> Resolution {
         let environment = self.repository.environment(variables);
-        resolve(&self.repository.open(), &environment, &request)
+        resolve(&self.repository.open(), &environment, request)
     }
 }
 
@@ -121,7 +121,7 @@ fn a_branch_with_the_name_of_a_pull_request_is_one_if_the_remote_has_it() {
     }
     let rules = ReferenceRules { ask_remote: false, ..Default::default() };
     let request = ReferenceRequest { branch: Some("PR-7".to_owned()), ..rules.into() };
-    assert_eq!(name(&fixture.answer(&[], request)), "refs/heads/PR-7");
+    assert_eq!(name(&fixture.answer(&[], &request)), "refs/heads/PR-7");
     // Beside it the branch of the pull request is the one that is meant.
     fixture.repository.git(&["push", "-q", "origin", "HEAD:refs/heads/fix"]);
     assert_eq!(name(&fixture.resolved(&[], false)), "refs/heads/fix");
@@ -199,7 +199,7 @@ fn a_placeholder_is_named_and_only_a_version_is_proposed() {
         ["$(releaseTag)", "${TAG}", "{{ tag }}", "null", "undefined", "false", "N/A", "0"];
     let tag = |value: &str| {
         let request = ReferenceRequest { tag: Some(value.to_owned()), ..Default::default() };
-        fixture.answer(&[], request)
+        fixture.answer(&[], &request)
     };
     let evil = fixture.evil.as_str();
     for value in placeholders {
