@@ -30,7 +30,7 @@ fn without_the_variables_of_a_provider_it_is_refused_as_well() {
             let message = error["error"]["message"].as_str().unwrap();
             assert!(message.contains(queue), "{variables:?}: {message}");
             let hint = format!(
-                "flowreg reference --format json --branch {queue}, if no merge queue made it"
+                "if no merge queue made it: flowreg reference --format json --branch {queue}"
             );
             assert_eq!(error["error"]["hints"][0], hint.as_str(), "{variables:?}");
         };

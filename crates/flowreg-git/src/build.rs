@@ -5,6 +5,7 @@ use super::ReferenceError;
 use super::ci::{self, BuildReference, Provider};
 use super::identity::is_other_path;
 use super::ladder::Ladder;
+use super::pull_request::PullRequestBuild;
 use super::refs::{CommitDistance, Head};
 use flowreg_model::{BranchName, CommitId, Environment};
 
@@ -67,7 +68,14 @@ impl Build {
     pub(super) fn is_of_pull_request(&self, branches: &[&str]) -> bool {
         let is_here = !matches!(self.elsewhere, Some(Elsewhere::Repository(_)));
         matches!(&self.reference, BuildReference::PullRequestSource { name, .. }
-            if is_here && branches.contains(&short_of(name)))
+            if is_here && branches.contains(&name.as_str()))
+    }
+
+    /// The pull request that it builds, for the branch that is taken for its source.
+    pub(super) fn pull_request(&self, environment: &Environment) -> PullRequestBuild {
+        let is_own = |head: &CommitId| self.provider.is_own_commit(environment, head);
+        let is_own_commit = self.head.as_ref().is_some_and(is_own);
+        PullRequestBuild { provider: self.provider, is_own_commit }
     }
 
     /// Whether `GIT_BRANCH` is all that this provider says of the branch, and HEAD the commit of it.
@@ -81,7 +89,8 @@ impl Build {
 
     /// The commit of HEAD, if it is what the build has of this branch.
     pub(super) fn head_of(&self, branch: &str) -> Option<CommitId> {
-        let is_built = matches!(&self.reference, BuildReference::Branch { name, .. } if short_of(name) == branch);
+        let is_built =
+            matches!(&self.reference, BuildReference::Branch { name, .. } if name == branch);
         self.head.clone().filter(|_| is_built)
     }
 }
@@ -202,11 +211,6 @@ impl Ladder<'_> {
             Head::Unborn(_) => Ok(None),
         }
     }
-}
-
-/// A branch as people write it.
-fn short_of(branch: &str) -> &str {
-    branch.strip_prefix("refs/heads/").unwrap_or(branch)
 }
 
 fn not_head((variable, named): (&str, &str), head: &CommitId) -> String {

@@ -5,6 +5,7 @@
 //! their branch variable, and never a merge ref that no worker can clone. What each variable holds,
 //! with the providers' documentation: docs/facts/ci-variables.md.
 
+use super::github_event::{head_of_event, tells_of_fork};
 use flowreg_model::{CommitId, Environment};
 
 use CiRule::{Branch, Forbid, PullRequest, Refuse, Tag};
@@ -55,6 +56,8 @@ pub(super) struct Provider {
     /// The variables that name the commit that is built. For a pull request that may be its own commit or
     /// a merge with the target.
     commits: &'static [&'static str],
+    /// Those of them that name the pull request's own commit: the first that is set.
+    own_commits: &'static [&'static str],
     /// The variable that names the repository that is built: a URL, or owner and name.
     repository: Option<&'static str>,
     /// Which parent of the merge that is built for a pull request is the commit of the source branch.
@@ -145,6 +148,7 @@ const PROVIDERS: &[Provider] = &[
         name: "GitHub Actions",
         recognised: &[&[Is("GITHUB_ACTIONS", "true")]],
         commits: &["GITHUB_SHA"],
+        own_commits: &["GITHUB_EVENT_PATH"],
         repository: Some("GITHUB_REPOSITORY"),
         merge: MergeOf::Source,
         rules: &[
@@ -162,6 +166,8 @@ const PROVIDERS: &[Provider] = &[
         name: "GitLab CI",
         recognised: &[&[Is("GITLAB_CI", "true")]],
         commits: &["CI_COMMIT_SHA", "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"],
+        // CI_COMMIT_SHA is the merge where the other one is set.
+        own_commits: &["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"],
         repository: Some("CI_PROJECT_PATH"),
         merge: MergeOf::Source,
         rules: &[
@@ -179,6 +185,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Bitbucket Pipelines",
         recognised: &[&[Set("BITBUCKET_BUILD_NUMBER")]],
         commits: &["BITBUCKET_COMMIT"],
+        own_commits: &["BITBUCKET_COMMIT"],
         repository: Some("BITBUCKET_REPO_FULL_NAME"),
         merge: MergeOf::Target,
         rules: &[
@@ -192,6 +199,7 @@ const PROVIDERS: &[Provider] = &[
         name: "CircleCI",
         recognised: &[&[Is("CIRCLECI", "true")]],
         commits: &["CIRCLE_SHA1"],
+        own_commits: &[],
         repository: Some("CIRCLE_REPOSITORY_URL"),
         merge: MergeOf::Source,
         rules: &[
@@ -207,6 +215,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Buildkite",
         recognised: &[&[Is("BUILDKITE", "true")]],
         commits: &["BUILDKITE_COMMIT"],
+        own_commits: &["BUILDKITE_COMMIT"],
         repository: Some("BUILDKITE_REPO"),
         merge: MergeOf::Source,
         rules: &[
@@ -225,6 +234,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Jenkins multibranch",
         recognised: &[&[Set("JENKINS_URL"), Set("BRANCH_NAME")]],
         commits: &["GIT_COMMIT"],
+        own_commits: &[],
         repository: Some("GIT_URL"),
         merge: MergeOf::Target,
         rules: &[
@@ -241,6 +251,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Jenkins",
         recognised: &[&[Set("JENKINS_URL")]],
         commits: &["GIT_COMMIT"],
+        own_commits: &[],
         repository: Some("GIT_URL"),
         merge: MergeOf::Source,
         // GIT_BRANCH has its own rung.
@@ -251,6 +262,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Azure DevOps",
         recognised: &[&[Is("TF_BUILD", "true")]],
         commits: &["BUILD_SOURCEVERSION", "SYSTEM_PULLREQUEST_SOURCECOMMITID"],
+        own_commits: &["SYSTEM_PULLREQUEST_SOURCECOMMITID"],
         repository: Some("BUILD_REPOSITORY_URI"),
         merge: MergeOf::Source,
         rules: &[
@@ -267,6 +279,7 @@ const PROVIDERS: &[Provider] = &[
         name: "TeamCity",
         recognised: &[&[Set("TEAMCITY_VERSION")]],
         commits: &["BUILD_VCS_NUMBER"],
+        own_commits: &[],
         repository: None,
         merge: MergeOf::Source,
         rules: &[],
@@ -276,6 +289,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Travis CI",
         recognised: &[&[Is("TRAVIS", "true")]],
         commits: &["TRAVIS_COMMIT", "TRAVIS_PULL_REQUEST_SHA"],
+        own_commits: &["TRAVIS_PULL_REQUEST_SHA"],
         repository: Some("TRAVIS_REPO_SLUG"),
         merge: MergeOf::Source,
         rules: &[
@@ -295,6 +309,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Woodpecker",
         recognised: &[&[Is("CI", "woodpecker")], &[Is("CI_SYSTEM_NAME", "woodpecker")]],
         commits: &["CI_COMMIT_SHA"],
+        own_commits: &["CI_COMMIT_SHA"],
         repository: Some("CI_REPO"),
         merge: MergeOf::Source,
         rules: &[
@@ -310,6 +325,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Drone",
         recognised: &[&[Is("DRONE", "true")]],
         commits: &["DRONE_COMMIT_SHA", "DRONE_COMMIT"],
+        own_commits: &["DRONE_COMMIT_SHA", "DRONE_COMMIT"],
         repository: Some("DRONE_REPO"),
         merge: MergeOf::Source,
         rules: &[
@@ -327,6 +343,7 @@ const PROVIDERS: &[Provider] = &[
         name: "AWS CodeBuild",
         recognised: &[&[Set("CODEBUILD_BUILD_ID")]],
         commits: &["CODEBUILD_RESOLVED_SOURCE_VERSION"],
+        own_commits: &["CODEBUILD_RESOLVED_SOURCE_VERSION"],
         repository: Some("CODEBUILD_SOURCE_REPO_URL"),
         merge: MergeOf::Source,
         rules: &[
@@ -343,6 +360,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Semaphore",
         recognised: &[&[Is("SEMAPHORE", "true")]],
         commits: &["SEMAPHORE_GIT_SHA", "SEMAPHORE_GIT_PR_SHA"],
+        own_commits: &["SEMAPHORE_GIT_PR_SHA"],
         repository: Some("SEMAPHORE_GIT_REPO_SLUG"),
         merge: MergeOf::Source,
         rules: &[
@@ -362,6 +380,7 @@ const PROVIDERS: &[Provider] = &[
         name: "AppVeyor",
         recognised: &[&[Is("APPVEYOR", "true")]],
         commits: &["APPVEYOR_REPO_COMMIT", "APPVEYOR_PULL_REQUEST_HEAD_COMMIT"],
+        own_commits: &["APPVEYOR_PULL_REQUEST_HEAD_COMMIT"],
         repository: Some("APPVEYOR_REPO_NAME"),
         merge: MergeOf::Source,
         rules: &[
@@ -383,6 +402,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Google Cloud Build",
         recognised: &[&[Set("TAG_NAME")], &[Set("BRANCH_NAME")], &[Set("_HEAD_BRANCH")], &[Set("_PR_NUMBER")]],
         commits: &["COMMIT_SHA", "REVISION_ID"],
+        own_commits: &["COMMIT_SHA", "REVISION_ID"],
         repository: Some("REPO_FULL_NAME"),
         merge: MergeOf::Source,
         rules: &[
@@ -453,6 +473,13 @@ impl Provider {
         commits
     }
 
+    /// Whether a commit is named as the pull request's own. If it is a merge, the pull request made that itself.
+    pub(super) fn is_own_commit(&self, environment: &Environment, commit: &CommitId) -> bool {
+        let commits = self.commits(environment);
+        let named = |own| commits.iter().find(|(variable, _)| variable == own);
+        self.own_commits.iter().find_map(named).is_some_and(|(_, named)| named.is(commit))
+    }
+
     /// The commit of the source branch in the merge that is built for a pull request. A merge of more than two
     /// commits is no provider's.
     pub(super) fn source_of_merge<'c>(&self, parents: &'c [CommitId]) -> Option<&'c CommitId> {
@@ -491,11 +518,12 @@ impl CiRule {
         }
         let variable = text;
         let name = || environment.get(variable).map(|value| short_name(variable, value, when));
+        let branch = || name().map(|name| short_branch(&name).to_owned());
         match self {
             Tag(..) => name().map(|name| BuildReference::Tag { variable, name }),
-            Branch(..) => name().map(|name| BuildReference::Branch { variable, name }),
+            Branch(..) => branch().map(|name| BuildReference::Branch { variable, name }),
             PullRequest(..) => {
-                name().map(|name| BuildReference::PullRequestSource { variable, name })
+                branch().map(|name| BuildReference::PullRequestSource { variable, name })
             }
             Refuse(..) => Some(BuildReference::Refused(text)),
             Forbid(..) => Some(BuildReference::Forbidden(text)),
@@ -511,6 +539,11 @@ fn short_name(variable: &str, value: &str, conditions: &[Condition]) -> String {
         _ => None,
     });
     prefix.unwrap_or(value).to_owned()
+}
+
+/// A branch as people write it: Azure DevOps and AWS CodeBuild give its full name.
+fn short_branch(branch: &str) -> &str {
+    branch.strip_prefix("refs/heads/").unwrap_or(branch)
 }
 
 impl Condition {
@@ -555,28 +588,6 @@ const MERGE_QUEUES: &[&str] = &[
 
 /// Whether a merge queue made the branch, which is gone after the build.
 pub fn is_of_merge_queue(branch: &str) -> bool {
-    let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+    let branch = short_branch(branch);
     MERGE_QUEUES.iter().any(|prefix| branch.starts_with(prefix))
-}
-
-/// Whether a GitHub event file tells of a pull request whose head is in another repository.
-fn tells_of_fork(event_file: &str) -> bool {
-    // GitHub's variables name the source branch but not its repository; only the event does. If the
-    // file can't be read, the remote's answer still decides whether the branch exists there.
-    let event = event(event_file);
-    let repository = |end: &str| event.pointer(&format!("/pull_request/{end}/repo/full_name"));
-    event.get("pull_request").is_some() && repository("head") != repository("base")
-}
-
-/// The commit of the pull request that a GitHub event is of.
-fn head_of_event(event_file: &str) -> Option<String> {
-    let event = event(event_file);
-    let commit: CommitId = event.pointer("/pull_request/head/sha")?.as_str()?.parse().ok()?;
-    Some(commit.to_string())
-}
-
-/// A GitHub event; null if it can't be read.
-fn event(file: &str) -> serde_json::Value {
-    let content = std::fs::read(file).ok();
-    content.and_then(|content| serde_json::from_slice(&content).ok()).unwrap_or_default()
 }

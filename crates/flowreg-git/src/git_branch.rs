@@ -12,6 +12,16 @@ use flowreg_model::{BranchName, CommitId, ReferenceSource, RemoteName};
 
 const GIT_BRANCH: &str = "GIT_BRANCH";
 
+/// What HEAD is of the branch that is named.
+enum HeadOfJob {
+    /// A job has checked it out for that branch.
+    InBranch(CommitId),
+    /// It is that of a job, and not in the branch.
+    Outside(CommitId),
+    /// It is not that of a job, or nothing tells.
+    Unknown,
+}
+
 /// What a value is.
 enum Named<'v> {
     Tag(&'v str),
@@ -28,8 +38,8 @@ impl Ladder<'_> {
             Ok(None) => return RungAnswer::Unset(None),
             Err(error) => return RungAnswer::Refused { value: None, error },
         };
-        if let Some(refused) = not_filled_in(GIT_BRANCH, value) {
-            return refused;
+        if let Some(error) = not_filled_in(GIT_BRANCH, value) {
+            return RungAnswer::Refused { value: Some(value.to_owned()), error };
         }
         let skipped = |reason| RungAnswer::Skipped { value: value.to_owned(), reason };
         if let Some(reason) = jenkins::reason_against_branch(value, self.environment) {
@@ -80,16 +90,24 @@ impl Ladder<'_> {
         let build_of_pull_request = build.filter(|build| build.is_of_pull_request(&names));
         let head = if build_of_pull_request.is_some() {
             // It may be a merge with the target.
-            None
+            HeadOfJob::Unknown
         } else {
             // Jenkins puts the remote before every name of a branch, so that any other name is none.
             let is_jenkins = self.environment.get("JENKINS_URL").is_some();
             let is_branch = matches!(named, Named::Branch(_)) || of_remote.is_some() || !is_jenkins;
             self.head_of_git_branch(&names, is_branch, build)?
         };
-        let pull_request_provider = build_of_pull_request.map(|build| build.provider);
-        let candidate = |name| CandidateBranch { name, of_remote, pull_request_provider };
-        Ok(branch(name, ReferenceSource::GitBranch, GIT_BRANCH, candidate).found_by(head))
+        let pull_request = build_of_pull_request.map(|build| build.pull_request(self.environment));
+        let candidate = |name| CandidateBranch { name, of_remote, pull_request };
+        let answer = branch(name, ReferenceSource::GitBranch, GIT_BRANCH, candidate);
+        Ok(match head {
+            HeadOfJob::InBranch(head) => answer.found_by(Some(head)),
+            HeadOfJob::Outside(head) => answer.with_notice(format!(
+                "HEAD ({}) is not in the branch that {GIT_BRANCH} names ({value}); what the branch has is registered",
+                head.short()
+            )),
+            HeadOfJob::Unknown => answer,
+        })
     }
 
     /// What a value is, as git reads names: `refs/tags/x` and `tags/x` are a tag, `remotes/origin/x` is the
@@ -187,8 +205,8 @@ impl Ladder<'_> {
         })
     }
 
-    /// The commit of HEAD, if a job has checked it out for the branch that is named. Two readings of the
-    /// value may have to be tried.
+    /// Whether a job has checked out HEAD for the branch that is named. Two readings of the value may have to be
+    /// tried.
     ///
     /// People set the variable as well, for a branch that HEAD is not in. `is_branch`: the value is certainly that
     /// of a branch, known here or not.
@@ -197,18 +215,18 @@ impl Ladder<'_> {
         names: &[&str],
         is_branch: bool,
         build: Option<&Build>,
-    ) -> Result<Option<CommitId>, ReferenceError> {
+    ) -> Result<HeadOfJob, ReferenceError> {
         let of_build = build.and_then(|build| names.iter().find_map(|name| build.head_of(name)));
-        if of_build.is_some() {
-            return Ok(of_build);
+        if let Some(head) = of_build {
+            return Ok(HeadOfJob::InBranch(head));
         }
-        let Some(head) = self.head_of_job()? else { return Ok(None) };
+        let Some(head) = self.head_of_job()? else { return Ok(HeadOfJob::Unknown) };
         let active = match self.refs.head()? {
             Head::Branch(active) => Some(active),
             Head::Detached(_) | Head::Unborn(_) => None,
         };
         if active.as_ref().is_some_and(|active| names.contains(&active.as_str())) {
-            return Ok(Some(head));
+            return Ok(HeadOfJob::InBranch(head));
         }
         let (mut is_in, mut is_outside) = (false, false);
         for name in names {
@@ -224,19 +242,23 @@ impl Ladder<'_> {
         } else {
             active.is_none() && is_in
         };
-        Ok(is_of_job.then_some(head))
+        Ok(match is_of_job {
+            true => HeadOfJob::InBranch(head),
+            false if is_outside && !is_in => HeadOfJob::Outside(head),
+            false => HeadOfJob::Unknown,
+        })
     }
 
-    /// Whether a name that is no branch here may be one all the same. It is none if it is that of a tag, or one
-    /// that providers give to pull requests.
+    /// Whether a name that is no branch here may be one all the same: of those that this clone does not have. It is
+    /// none if it is that of a tag, or of what was fetched from elsewhere.
     fn may_be_branch(&self, name: &str) -> bool {
-        let mut parts = name.split('/').peekable();
-        let of_request = ["pull", "pulls", "pull-requests", "merge-requests"];
-        let is_kind = parts.next_if(|part| of_request.contains(part)).is_some();
-        let is_number = parts.next().is_some_and(|part| part.parse::<u64>().is_ok());
-        let is_end = matches!(parts.next(), Some("head" | "merge" | "from"));
-        let is_request = is_number && (is_kind || is_end);
-        !is_request && !self.refs.exists(&format!("refs/tags/{name}"))
+        let lacks_branches = self.remotes.iter().any(|remote| self.refs.may_lack_branches(remote));
+        let is_other = self.refs.exists(&format!("refs/tags/{name}"))
+            || self
+                .remotes
+                .iter()
+                .any(|remote| self.refs.exists(&format!("refs/remotes/{remote}/{name}")));
+        lacks_branches && !is_other
     }
 
     /// Whether a branch has this very name here.

@@ -6,8 +6,9 @@
 //! skipped, because the next rung's guess could run other code in production.
 
 use super::build::Build;
-use super::ci::{self, BuildReference, Provider};
+use super::ci::{self, BuildReference};
 use super::operation::Operation;
+use super::pull_request::PullRequestBuild;
 use super::refs::{Head, Refs};
 use super::request::{ReferenceRequest, Rung, RungOutcome};
 use super::{ReferenceError, jenkins};
@@ -32,6 +33,14 @@ impl RungAnswer {
     pub(super) fn found_by(mut self, commit: Option<CommitId>) -> Self {
         if let Self::Taken { candidate, .. } = &mut self {
             candidate.head = commit;
+        }
+        self
+    }
+
+    /// The same, with a notice if it decides.
+    pub(super) fn with_notice(mut self, text: String) -> Self {
+        if let Self::Taken { notice, .. } = &mut self {
+            *notice = Some(text);
         }
         self
     }
@@ -83,13 +92,13 @@ pub(super) struct CandidateBranch {
     pub(super) name: BranchName,
     /// The other reading of `origin/x`: the branch `x` of the remote `origin`.
     pub(super) of_remote: Option<(RemoteName, BranchName)>,
-    /// The CI provider, if this is the source branch of a pull request that it builds.
-    pub(super) pull_request_provider: Option<&'static Provider>,
+    /// The build, if this is the source branch of the pull request that it is of.
+    pub(super) pull_request: Option<PullRequestBuild>,
 }
 
 impl CandidateBranch {
     pub(super) fn named(name: BranchName) -> Self {
-        Self { name, of_remote: None, pull_request_provider: None }
+        Self { name, of_remote: None, pull_request: None }
     }
 }
 
@@ -197,9 +206,6 @@ impl Ladder<'_> {
             Ok(None) => return RungAnswer::Unset(None),
             Err(error) => return RungAnswer::Refused { value: None, error },
         };
-        if let Some(refused) = not_filled_in("BUILD_TAG", value) {
-            return refused;
-        }
         match jenkins::reason_against_tag(value, self.environment) {
             Some(reason) => RungAnswer::Skipped { value: value.to_owned(), reason },
             None => tag(value, ReferenceSource::BuildTag, "BUILD_TAG"),
@@ -280,6 +286,7 @@ impl Ladder<'_> {
         if let (Some(value), Some(reason)) = (build.value(), build.reason_to_skip()) {
             return RungAnswer::Skipped { value: value.to_owned(), reason: reason.to_owned() };
         }
+        let pull_request = build.pull_request(self.environment);
         let Build { provider, reference, head, .. } = build;
         let by = |variable| format!("{variable} ({})", provider.name);
         match reference {
@@ -295,7 +302,7 @@ impl Ladder<'_> {
             BuildReference::PullRequestSource { variable, name } => {
                 // HEAD says nothing about the source branch: it may be a merge with the target.
                 let candidate = |name| CandidateBranch {
-                    pull_request_provider: Some(provider),
+                    pull_request: Some(pull_request),
                     ..CandidateBranch::named(name)
                 };
                 branch(&name, ReferenceSource::Ci, &by(variable), candidate)
@@ -324,9 +331,9 @@ impl Ladder<'_> {
     }
 }
 
-/// Refuses a value that somebody meant to be replaced: `$(releaseTag)` of Azure, `${TAG}`, `{{ tag }}`; and the
-/// words by which other programs say that there is none. Its builds would go on as something else.
-pub(super) fn not_filled_in(from: &str, value: &str) -> Option<RungAnswer> {
+/// The error for a value that somebody meant to be replaced: `$(releaseTag)` of Azure, `${TAG}`, `{{ tag }}`; and for
+/// the words by which other programs say that there is none. Its builds would go on as something else.
+pub(super) fn not_filled_in(from: &str, value: &str) -> Option<ReferenceError> {
     let text = value.trim();
     let is_between = |(start, end): &(&str, &str)| {
         text.split_once(start).is_some_and(|(_, rest)| rest.contains(end))
@@ -336,7 +343,7 @@ pub(super) fn not_filled_in(from: &str, value: &str) -> Option<RungAnswer> {
         || (text.len() > 2 && text.starts_with('%') && text.ends_with('%'))
         || (text.len() > 2 && text.starts_with('<') && text.ends_with('>'))
         || text.strip_prefix('$').is_some_and(|name| name.starts_with(char::is_alphabetic));
-    let words = ["null", "none", "nil", "undefined", "unset"];
+    let words = ["null", "none", "nil", "undefined", "unset", "false", "n/a", "0"];
     let what = if is_variable {
         "which looks like a variable that was not filled in"
     } else if words.iter().any(|word| text.eq_ignore_ascii_case(word)) {
@@ -345,8 +352,7 @@ pub(super) fn not_filled_in(from: &str, value: &str) -> Option<RungAnswer> {
         return None;
     };
     let (from, value) = (from.to_owned(), value.to_owned());
-    let error = ReferenceError::NotFilledIn { from, value: value.clone(), what };
-    Some(RungAnswer::Refused { value: Some(value), error })
+    Some(ReferenceError::NotFilledIn { from, value, what })
 }
 
 /// The answer of the active branch where it does not decide: the checkout of a pull request or a tag may leave
@@ -417,15 +423,16 @@ fn named(
     name: Result<CandidateName, NameError>,
 ) -> RungAnswer {
     let detail = from.to_owned();
-    match name {
+    // Whoever types a name may mean a branch or tag that is called so. If there is none, it is said then.
+    let is_typed = source == ReferenceSource::Flag && name.is_ok();
+    let placeholder = not_filled_in(from, value).filter(|_| !is_typed).map_or(Ok(()), Err);
+    let invalid = |error| ReferenceError::InvalidName { from: from.to_owned(), error };
+    match placeholder.and_then(|()| name.map_err(invalid)) {
         Ok(name) => RungAnswer::Taken {
             value: value.to_owned(),
             candidate: Candidate { name, source, detail, head: None },
             notice: None,
         },
-        Err(error) => RungAnswer::Refused {
-            value: Some(value.to_owned()),
-            error: ReferenceError::InvalidName { from: detail, error },
-        },
+        Err(error) => RungAnswer::Refused { value: Some(value.to_owned()), error },
     }
 }

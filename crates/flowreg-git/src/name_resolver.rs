@@ -10,7 +10,7 @@
 
 use gix::objs::Kind;
 
-use super::ladder::{Candidate, CandidateBranch, CandidateName};
+use super::ladder::{Candidate, CandidateBranch, CandidateName, not_filled_in};
 use super::mainline::Mainline;
 use super::proof::Proof;
 use super::pull_request::ForeignBranch;
@@ -168,6 +168,9 @@ impl NameResolver<'_> {
     }
 
     fn no_such_tag(&self, from: String, tag: TagName) -> ReferenceError {
+        if let Some(error) = not_filled_in(&from, tag.as_str()) {
+            return error;
+        }
         let short = |kind: &str| tag.as_str().strip_prefix(kind);
         let has_branch = |name: &&str| self.has_branch(name);
         let branch = short("refs/heads/")
@@ -184,7 +187,7 @@ impl NameResolver<'_> {
         let same = set.of_same_version(&alike, &tags);
         let meant = meant.or_else(|| same.cloned().map(ReferenceName::Tag));
         let is_free = !set.begins_another(&alike, &tags) && !self.has_branch(alike.as_str());
-        let proposed = is_free.then_some(alike);
+        let proposed = Some(alike).filter(|alike| is_free && set.could_have(alike, &tags));
         let known: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         let near = misspelt(tag.as_str(), &known).map(ToOwned::to_owned);
         let alike = Box::new(AlikeTags { proposed, near });
@@ -202,9 +205,10 @@ impl NameResolver<'_> {
         let reading = self.reading(&candidate.detail, asked_for)?;
         reading.refuse_other_remote(&candidate.detail, self.remote)?;
         let name = reading.name.clone();
+        self.refuse_name_of_pull_request(candidate, &name)?;
         let is_mainline = self.mainline.contains(&name);
-        if let Some(provider) = asked_for.pull_request_provider.filter(|_| is_mainline) {
-            return Err(self.foreign_branch(provider, &name, ForeignBranch::Mainline));
+        if let Some(build) = asked_for.pull_request.filter(|_| is_mainline) {
+            return Err(self.foreign_branch(build.provider, &name, ForeignBranch::Mainline));
         }
         if is_mainline
             && let Some(head) = &candidate.head
@@ -214,8 +218,8 @@ impl NameResolver<'_> {
         }
         let mut moved_on = Vec::new();
         let commit = self.commit_of_branch(candidate, asked_for, &reading, &mut moved_on)?;
-        if let Some(provider) = asked_for.pull_request_provider {
-            self.check_pull_request(provider, &name, &commit, &mut moved_on)?;
+        if let Some(build) = asked_for.pull_request {
+            self.check_pull_request(build, &name, &commit, &mut moved_on)?;
         }
         notices.extend(moved_on);
         if is_mainline {
@@ -236,8 +240,7 @@ impl NameResolver<'_> {
         let Some((remote, name)) = &asked_for.of_remote else { return Ok(literal) };
         let is_remotes =
             self.refs.tracking(remote, name)?.is_some() || self.is_there(Some(remote), name);
-        let is_literal = self.refs.branch(&asked_for.name)?.is_some()
-            || self.is_there(self.remote, &asked_for.name);
+        let is_literal = self.has_branch(asked_for.name.as_str());
         if is_remotes && is_literal {
             return Err(ReferenceError::AmbiguousBranch {
                 from: from.to_owned(),
@@ -252,7 +255,7 @@ impl NameResolver<'_> {
     }
 
     /// Whether this remote was asked, and has the branch.
-    fn is_there(&self, remote: Option<&RemoteName>, branch: &BranchName) -> bool {
+    pub(super) fn is_there(&self, remote: Option<&RemoteName>, branch: &BranchName) -> bool {
         self.proof
             .filter(|proof| Some(&proof.remote) == remote)
             .is_some_and(|proof| proof.refs.branch(branch).is_some())
@@ -278,10 +281,13 @@ impl NameResolver<'_> {
             (Some(_), None) if !self.is_branch_here(reading)? => {
                 Err(self.no_such_branch(from, reading))
             }
-            (Some(_), None) => {
+            (Some(here), None) => {
                 self.refuse_twin_name(branch.as_str(), false)?;
                 let is_tag = self.has_tag(branch.as_str());
-                Err(ReferenceError::RemoteMissingBranch { remote, branch, is_tag })
+                // Only a branch that was made here can be pushed by its name.
+                let is_local = self.refs.branch(&branch)?.is_some();
+                let commit = (!is_local).then_some(here);
+                Err(ReferenceError::RemoteMissingBranch { remote, branch, commit, is_tag })
             }
             (Some(here), Some(there)) if here == there => Ok(here),
             // Flows are read from the commit that workers will run, so it has to be here.
@@ -323,6 +329,9 @@ impl NameResolver<'_> {
     }
 
     fn no_such_branch(&self, from: String, reading: &BranchReading) -> ReferenceError {
+        if let Some(error) = not_filled_in(&from, reading.name.as_str()) {
+            return error;
+        }
         // The remote to name in the hint: the one that was asked, else the one that the value names.
         let asked = self.proof.map(|proof| &proof.remote);
         let remote = asked.or(reading.of_remote.as_ref()).or(self.remote).cloned();
@@ -394,7 +403,7 @@ impl NameResolver<'_> {
             Some(remote) => self.refs.tracking(remote, &reading.name)?,
             None => None,
         };
-        let is_pull_request = asked_for.pull_request_provider.is_some();
+        let is_pull_request = asked_for.pull_request.is_some();
         let prefers_remote = reading.of_remote.is_some() || is_pull_request;
         Ok(if prefers_remote { tracking.or(local) } else { local.or(tracking) })
     }

@@ -6,6 +6,7 @@
 use super::ReferenceError;
 use super::ci;
 use super::ladder::{Candidate, CandidateBranch, CandidateName, Ladder, RungAnswer};
+use super::pull_request::is_name_of_pull_request;
 use super::refs::Head;
 use super::tag_advice::version_tag;
 use flowreg_model::{
@@ -21,6 +22,8 @@ pub struct NamesAtHead {
     pub others: Vec<TagName>,
     /// The branches of the remote.
     pub branches: Vec<BranchName>,
+    /// What else was fetched from the remote, as pull requests: full names there.
+    pub fetched: Vec<String>,
 }
 
 impl NamesAtHead {
@@ -44,7 +47,14 @@ impl NamesAtHead {
                 format!("several remote branches point at it: {}", escaped(branches.join(", ")))
             }
             (true, true) => {
-                format!("no {} and no remote branch points at it", version_tag(&self.others))
+                let none = format!("no {} and no remote branch", version_tag(&self.others));
+                match self.fetched.as_slice() {
+                    [] => format!("{none} points at it"),
+                    fetched => {
+                        let fetched = escaped(fetched.join(", "));
+                        format!("{none} points at it: {fetched} is none that workers could clone")
+                    }
+                }
             }
         }
     }
@@ -102,16 +112,19 @@ impl Ladder<'_> {
         let is_version =
             |tag: &TagName| series.iter().any(|one| set.version_of(one, tag).is_some());
         let (versions, others) = tags.into_iter().partition(is_version);
-        let mut branches = match self.remote {
+        let (mut branches, fetched) = match self.remote {
             Some(remote) => self.refs.tracking_at(remote, commit)?,
-            None => Vec::new(),
+            None => Default::default(),
         };
-        // A merge queue moves its target to the commit that it has built, and removes its own branch then.
-        let is_lasting = |branch: &BranchName| !ci::is_of_merge_queue(branch.as_str());
+        // A merge queue moves its target to the commit that it has built, and removes its own branch then. What has
+        // the name of a pull request is most likely one, beside the branch that it is of.
+        let is_lasting = |branch: &BranchName| {
+            !ci::is_of_merge_queue(branch.as_str()) && !is_name_of_pull_request(branch.as_str())
+        };
         if branches.iter().any(is_lasting) {
             branches.retain(is_lasting);
         }
-        Ok(NamesAtHead { versions, others, branches })
+        Ok(NamesAtHead { versions, others, branches, fetched })
     }
 }
 

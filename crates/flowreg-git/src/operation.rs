@@ -18,7 +18,7 @@ pub struct Operation {
     /// The branch to which HEAD returns, if the operation has detached it.
     pub branch: Option<BranchName>,
     /// What ends it.
-    pub(super) end: &'static str,
+    pub(super) end: &'static [&'static str],
 }
 
 impl fmt::Display for Operation {
@@ -34,18 +34,18 @@ impl fmt::Display for Operation {
 impl Operation {
     /// The operation that a git directory is in the middle of.
     pub(super) fn new(state: &InProgress, git_dir: &Path) -> Self {
-        let (name, end) = match state {
+        let (name, end): (_, &[_]) = match state {
             InProgress::Rebase | InProgress::RebaseInteractive | InProgress::ApplyMailboxRebase => {
-                ("rebase", "git rebase --continue, or git rebase --abort")
+                ("rebase", &["git rebase --continue", "git rebase --abort"])
             }
-            InProgress::ApplyMailbox => ("am", "git am --continue, or git am --abort"),
-            InProgress::Bisect => ("bisect", "git bisect reset"),
+            InProgress::ApplyMailbox => ("am", &["git am --continue", "git am --abort"]),
+            InProgress::Bisect => ("bisect", &["git bisect reset"]),
             InProgress::CherryPick | InProgress::CherryPickSequence => {
-                ("cherry-pick", "git cherry-pick --continue, or git cherry-pick --abort")
+                ("cherry-pick", &["git cherry-pick --continue", "git cherry-pick --abort"])
             }
-            InProgress::Merge => ("merge", "git merge --continue, or git merge --abort"),
+            InProgress::Merge => ("merge", &["git merge --continue", "git merge --abort"]),
             InProgress::Revert | InProgress::RevertSequence => {
-                ("revert", "git revert --continue, or git revert --abort")
+                ("revert", &["git revert --continue", "git revert --abort"])
             }
         };
         // Each holds the branch, or what HEAD was at if that was no branch.

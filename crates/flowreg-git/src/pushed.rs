@@ -14,6 +14,7 @@ use gix::bstr::{BString, ByteSlice};
 use gix::objs::Kind;
 use serde::{Deserialize, Serialize};
 
+use super::fetch_refspecs::FetchRefspecs;
 use super::process::Git;
 use super::refs::Refs;
 use super::{GitError, Remote, Repository, RepositoryUrl};
@@ -51,14 +52,7 @@ pub struct PushAddress {
 impl Repository {
     /// The tracking branch that a push of this ref to the remote moves, with its reflog.
     pub fn tracking_of(&self, remote: &str, reference: &str) -> Option<Tracking> {
-        let sections = self.configuration.sections_by_name("remote").into_iter().flatten();
-        let of_remote = sections.filter(|section| {
-            section.header().subsection_name().is_some_and(|name| name == remote.as_bytes())
-        });
-        let refspecs = of_remote.flat_map(|section| section.values("fetch"));
-        let name = refspecs
-            .filter_map(|refspec| tracked_as(refspec.to_str().ok()?, reference))
-            .find(|name| name.starts_with("refs/"))?;
+        let name = FetchRefspecs::of(&self.configuration, remote).tracked_as(reference)?;
         let reflog_size = match &self.reftable {
             None => std::fs::metadata(self.reflog(&name)).map_or(0, |file| file.len()),
             Some(reftable) => reftable.reflog(&name).ok()?.len() as u64,
@@ -254,19 +248,6 @@ impl Repository {
     }
 }
 
-/// Where a fetch refspec puts a ref of the remote.
-fn tracked_as(refspec: &str, reference: &str) -> Option<String> {
-    let (from, to) = refspec.trim_start_matches('+').split_once(':')?;
-    match (from.split_once('*'), to.split_once('*')) {
-        (Some((before, after)), Some((to_before, to_after))) => {
-            let middle = reference.strip_prefix(before)?.strip_suffix(after)?;
-            (!middle.is_empty()).then(|| format!("{to_before}{middle}{to_after}"))
-        }
-        (None, None) => (from == reference).then(|| to.to_owned()),
-        _ => None,
-    }
-}
-
 /// What a file has after a position; `None` if it is shorter, as after `git reflog expire`.
 fn tail(path: &Path, position: u64) -> Option<Vec<u8>> {
     let mut file = std::fs::File::open(path).ok()?;
@@ -277,32 +258,4 @@ fn tail(path: &Path, position: u64) -> Option<Vec<u8>> {
     let mut content = Vec::new();
     file.read_to_end(&mut content).ok()?;
     Some(content)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tracked_as;
-
-    #[test]
-    fn refspecs_lead_to_tracking_branches() {
-        for (refspec, reference, expected) in [
-            (
-                "+refs/heads/*:refs/remotes/origin/*",
-                "refs/heads/a/b",
-                Some("refs/remotes/origin/a/b"),
-            ),
-            ("+refs/heads/*:refs/remotes/origin/*", "refs/tags/v1", None),
-            ("refs/heads/main:refs/remotes/o/main", "refs/heads/main", Some("refs/remotes/o/main")),
-            ("refs/heads/main:refs/remotes/o/main", "refs/heads/mainly", None),
-            ("+refs/heads/f-*-x:refs/r/*", "refs/heads/f-1-x", Some("refs/r/1")),
-            ("^refs/heads/x", "refs/heads/x", None),
-            ("refs/heads/main", "refs/heads/main", None),
-        ] {
-            assert_eq!(
-                tracked_as(refspec, reference).as_deref(),
-                expected,
-                "{refspec} {reference}"
-            );
-        }
-    }
 }

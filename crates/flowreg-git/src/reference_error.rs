@@ -52,6 +52,16 @@ pub enum ReferenceError {
         /// What that is.
         what: &'static str,
     },
+    /// The value has the name of a pull request, and the remote is not known to have a branch of that name.
+    #[error("{from} is `{}`, which is the name of a pull request, and of no branch {}", escaped(.branch), known_of(.asked.as_ref()))]
+    NameOfPullRequest {
+        /// The variable, or where else the name was found.
+        from: String,
+        /// The name.
+        branch: BranchName,
+        /// The remote, if it was asked.
+        asked: Option<RemoteName>,
+    },
     /// The tag is neither here nor, if it was asked, at the remote.
     #[error("{from} names the tag {}, which is not in the repository{}", escaped(.tag), or_at(.remote.as_ref(), *.is_asked))]
     NoSuchTag {
@@ -222,6 +232,8 @@ pub enum ReferenceError {
         remote: RemoteName,
         /// The branch.
         branch: BranchName,
+        /// Its commit, if it was not made here but fetched, and is gone there.
+        commit: Option<CommitId>,
         /// Whether a tag has the same name, here or there.
         is_tag: bool,
     },
@@ -314,6 +326,10 @@ pub struct AlikeTags {
     pub near: Option<String>,
 }
 
+fn known_of(asked: Option<&RemoteName>) -> String {
+    asked.map_or_else(|| "that is known".to_owned(), |remote| format!("of {remote}"))
+}
+
 fn or_at(remote: Option<&RemoteName>, is_asked: bool) -> String {
     let asked = remote.filter(|_| is_asked);
     asked.map(|remote| format!(" and not on {remote}")).unwrap_or_default()
@@ -344,7 +360,7 @@ impl ReferenceError {
             Self::InvalidName { .. } => "invalid_name",
             Self::InvalidGlob { .. } => "invalid_glob",
             Self::NotFilledIn { .. } => "not_filled_in",
-            Self::NotABranch { .. } => "not_a_branch",
+            Self::NotABranch { .. } | Self::NameOfPullRequest { .. } => "not_a_branch",
             Self::NoSuchTag { .. } => "no_such_tag",
             Self::NoSuchBranch { .. } => "no_such_branch",
             Self::AmbiguousBranch { .. } => "ambiguous_branch",
@@ -453,10 +469,17 @@ impl ReferenceError {
             Self::Ci { .. } | Self::NotABranch { .. } => {
                 vec!["flowreg … --branch BRANCH".to_owned(), "flowreg … --tag TAG".to_owned()]
             }
+            Self::NameOfPullRequest { branch, asked, .. } => {
+                let named = quoted(branch.as_str());
+                let unasked = asked
+                    .is_none()
+                    .then(|| format!("if it is a branch all the same: flowreg … --branch {named}"));
+                unasked.into_iter().chain(["flowreg … --branch BRANCH".to_owned()]).collect()
+            }
             Self::ForeignBranch { branch, why, remote, .. } => why.hints(branch, remote.as_ref()),
             Self::MergeQueue { branch, .. } => vec![
                 format!(
-                    "flowreg … --branch {}, if no merge queue made it",
+                    "if no merge queue made it: flowreg … --branch {}",
                     quoted(branch.as_str())
                 ),
                 "flowreg … --tag TAG".to_owned(),
@@ -469,13 +492,17 @@ impl ReferenceError {
                 let branch = operation.branch.as_ref();
                 let branch =
                     branch.map(|branch| format!("flowreg … --branch {}", quoted(branch.as_str())));
-                [operation.end.to_owned()].into_iter().chain(branch).collect()
+                operation.end.iter().map(|end| (*end).to_owned()).chain(branch).collect()
             }
             Self::NoRemote => vec!["git remote add origin URL".to_owned()],
             Self::RemoteUnreachable { remote, .. } => vec![format!("git ls-remote {remote}")],
             // To push the branch would give workers two refs of one name.
             Self::RemoteMissingBranch { branch, is_tag: true, .. } => {
                 vec![format!("flowreg … --tag {}", quoted(branch.as_str()))]
+            }
+            Self::RemoteMissingBranch { remote, branch, commit: Some(commit), .. } => {
+                let refspec = format!("{commit}:refs/heads/{branch}");
+                vec![format!("git push {remote} {}", quoted(&refspec))]
             }
             Self::RemoteMissingBranch { remote, branch, .. } => {
                 vec![format!("git push -u {remote} {}", quoted(branch.as_str()))]
@@ -504,6 +531,9 @@ impl ReferenceError {
                 vec![format!("flowreg … --tag {}", quoted(tag.as_str()))]
             }
             Self::Git(error) => error.hints(),
+            Self::NotFilledIn { from, .. } if from.starts_with("--") => {
+                vec![format!("give {from} a value, or leave it out")]
+            }
             Self::NotFilledIn { from, .. } => {
                 vec![format!("give {from} a value, or leave it unset in builds that have none")]
             }

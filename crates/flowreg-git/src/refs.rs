@@ -13,6 +13,7 @@ use gix::refs::{FullName, Target};
 use gix::state::InProgress;
 
 use super::ancestry::{Ancestry, commit_graph};
+use super::fetch_refspecs::FetchRefspecs;
 use super::operation::Operation;
 use super::reftable::Reftable;
 use super::{GitError, ReferenceError, Repository};
@@ -196,13 +197,27 @@ impl Refs {
         self.commit(&format!("refs/tags/{tag}"))
     }
 
-    /// Where the branch was when the remote was last fetched from.
+    /// Where the branch was when the remote was last fetched from. What is fetched to its place from elsewhere,
+    /// as pull requests may be, is not the branch.
     pub(super) fn tracking(
         &self,
         remote: &RemoteName,
         branch: &BranchName,
     ) -> Result<Option<CommitId>, ReferenceError> {
-        self.commit(&format!("refs/remotes/{remote}/{branch}"))
+        match other_source(&self.fetch_refspecs(remote), remote, branch) {
+            Some(_) => Ok(None),
+            None => self.commit(&tracking_name(remote, branch)),
+        }
+    }
+
+    fn fetch_refspecs(&self, remote: &RemoteName) -> FetchRefspecs {
+        FetchRefspecs::of(self.repository.config_snapshot().plumbing(), remote.as_str())
+    }
+
+    /// Whether branches may be missing here that the remote has: the clone is shallow, or fetches some only.
+    pub(super) fn may_lack_branches(&self, remote: &RemoteName) -> bool {
+        self.repository.is_shallow().unwrap_or(true)
+            || !self.fetch_refspecs(remote).has_all_branches()
     }
 
     /// Whether there is a ref with this full name, whatever it leads to.
@@ -326,12 +341,18 @@ impl Refs {
     ) -> Result<Vec<(BranchName, CommitId)>, GitError> {
         let prefixes =
             [Some("refs/heads/".to_owned()), remote.map(|name| format!("refs/remotes/{name}/"))];
+        let refspecs = remote.map(|remote| (remote, self.fetch_refspecs(remote)));
         let mut found = Vec::new();
         for prefix in prefixes.into_iter().flatten() {
+            let refspecs = refspecs.as_ref().filter(|_| prefix != "refs/heads/");
             self.each_below(&prefix, |mut branch| {
                 // `HEAD` is no valid branch name, so `origin/HEAD`, which only repeats one of the others,
                 // is left out here.
                 let Some(name) = name_below::<BranchName>(&prefix, &branch) else { return };
+                let mut refspecs = refspecs.into_iter();
+                if refspecs.any(|(of, refspecs)| other_source(refspecs, of, &name).is_some()) {
+                    return;
+                }
                 let commit = self.peeled_to_end(&mut branch).and_then(commit_id);
                 found.extend(commit.map(|commit| (name, commit)));
             })?;
@@ -339,13 +360,22 @@ impl Refs {
         Ok(found)
     }
 
-    /// The remote's branches that point at the commit, `<remote>/HEAD` excluded.
+    /// The remote's branches that point at the commit, `<remote>/HEAD` excluded; and the full names of what else
+    /// was fetched from the remote to a place among them.
     pub(super) fn tracking_at(
         &self,
         remote: &RemoteName,
         commit: &CommitId,
-    ) -> Result<Vec<BranchName>, GitError> {
-        self.names_at(&format!("refs/remotes/{remote}/"), commit)
+    ) -> Result<(Vec<BranchName>, Vec<String>), GitError> {
+        let refspecs = self.fetch_refspecs(remote);
+        let (mut branches, mut others) = (Vec::new(), Vec::new());
+        for name in self.names_at::<BranchName>(&format!("refs/remotes/{remote}/"), commit)? {
+            match other_source(&refspecs, remote, &name) {
+                None => branches.push(name),
+                Some(source) => others.push(source),
+            }
+        }
+        Ok((branches, others))
     }
 
     /// The names below `prefix`, without it, that lead to the commit.
@@ -378,6 +408,20 @@ impl Refs {
             (None, None) => reference.peel_to_id().ok().map(gix::Id::detach),
         }
     }
+}
+
+/// The ref that a remote's branch is usually fetched to.
+fn tracking_name(remote: &RemoteName, branch: &BranchName) -> String {
+    format!("refs/remotes/{remote}/{branch}")
+}
+
+/// What is fetched to the place of a remote's branch, if it is not that branch.
+fn other_source(
+    refspecs: &FetchRefspecs,
+    remote: &RemoteName,
+    branch: &BranchName,
+) -> Option<String> {
+    refspecs.other_source(&tracking_name(remote, branch), &format!("refs/heads/{branch}"))
 }
 
 /// Whether a ref is no symbolic one, or leads to one that is there.

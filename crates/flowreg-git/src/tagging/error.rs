@@ -319,7 +319,10 @@ impl TagRule {
         match self {
             Self::Mainline { hints, .. } => hints.clone(),
             Self::Unsigned { .. } => {
-                vec!["flowreg … --sign, or for all tags: git config tag.gpgSign true".to_owned()]
+                vec![
+                    "flowreg … --sign".to_owned(),
+                    "or for all tags: git config tag.gpgSign true".to_owned(),
+                ]
             }
             Self::Signed { tag, .. } => vec![format!("git verify-tag {}", quoted(tag.as_str()))],
         }
@@ -368,7 +371,7 @@ fn not_mainline_hints(
     hints.push(if is_required {
         "[mainline] require_tag_on_mainline is true in flowreg.toml".to_owned()
     } else {
-        "flowreg … --off-mainline, if the tag is meant to be off mainline".to_owned()
+        "if the tag is meant to be off mainline: flowreg … --off-mainline".to_owned()
     });
     hints
 }

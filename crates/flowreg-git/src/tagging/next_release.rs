@@ -57,3 +57,12 @@ pub(crate) fn next_release(
         Ok(Decision::Exists { .. } | Decision::Nothing { .. }) | Err(_) => NextRelease::Unknown,
     }
 }
+
+impl SeriesSet {
+    /// Whether a tag that nobody has made yet would be a version: of the series of the others, or of one that it
+    /// begins.
+    pub(crate) fn could_have(&self, tag: &TagName, others: &[TagName]) -> bool {
+        let series = self.all(&[others, std::slice::from_ref(tag)].concat()).unwrap_or_default();
+        series.iter().any(|one| self.version_of(one, tag).is_some())
+    }
+}

@@ -130,9 +130,9 @@ fn a_value_of_git_branch_is_what_it_names() {
             ("refs/merge-requests/3/head", "not_a_branch"),
             ("refs/notes/x", "not_a_branch"),
             (fixture.old.as_str(), "not_a_branch"),
-            ("pull/3/head", "no_such_branch"),
-            ("pull/3", "no_such_branch"),
-            ("3/merge", "no_such_branch"),
+            ("pull/3/head", "not_a_branch"),
+            ("pull/3", "not_a_branch"),
+            ("3/merge", "not_a_branch"),
         ] {
             let variables = [(mark, "x"), (commit, fixture.old.as_str()), ("GIT_BRANCH", value)];
             for ask_remote in [false, true] {
@@ -168,7 +168,11 @@ fn a_branch_may_have_a_name_that_looks_like_something_else() {
             [("JENKINS_URL", "x"), ("GIT_COMMIT", fixture.old.as_str()), ("GIT_BRANCH", branch)];
         for ask_remote in [false, true] {
             let resolution = fixture.resolved(&variables, ask_remote);
-            assert_eq!(name(&resolution), format!("refs/heads/{branch}"), "{ask_remote}");
+            // Only the remote knows of a pull request's name that it is a branch.
+            let is_known = ask_remote || branch != "pull/3";
+            let full = format!("refs/heads/{branch}");
+            let expected = if is_known { full.as_str() } else { "not_a_branch" };
+            assert_eq!(name(&resolution), expected, "{branch} {ask_remote}");
         }
     }
 }
@@ -180,6 +184,8 @@ fn a_branch_that_a_shallow_checkout_knows_by_head_only_is_one() {
     fixture.repository.git(&["checkout", "-q", "--detach", "v1.1.0"]);
     let teamcity = [("TEAMCITY_VERSION", "2026.1"), ("BUILD_VCS_NUMBER", old)];
     let jenkins = [("JENKINS_URL", "x"), ("GIT_COMMIT", old)];
+    let one_branch = "+refs/heads/main:refs/remotes/origin/main";
+    fixture.repository.git(&["config", "remote.origin.fetch", one_branch]);
     for (job, value) in
         [(teamcity, "fix/y"), (jenkins, "origin/fix/y"), (jenkins, "refs/heads/fix/y")]
     {
@@ -257,7 +263,13 @@ fn a_detached_job_is_for_head_if_that_is_in_the_branch_that_is_named() {
     repository.git(&["checkout", "-q", "--orphan", "other"]);
     repository.commit("other");
     repository.git(&["checkout", "-q", "--detach"]);
-    assert_eq!(name(&job("origin/main")), "refs/tags/v1.3.0");
+    let resolution = job("origin/main");
+    assert_eq!(name(&resolution), "refs/tags/v1.3.0");
+    let head = &repository.git(&["rev-parse", "HEAD"])[..7];
+    let notice = format!(
+        "HEAD ({head}) is not in the branch that GIT_BRANCH names (origin/main); what the branch has is registered"
+    );
+    assert_eq!(resolution.notices, [notice.as_str()]);
     // So is one beside the branch that is checked out.
     repository.git(&["checkout", "-q", "-B", "topic", "v1.1.0"]);
     let resolution = job("origin/main");

@@ -7,6 +7,7 @@
     reason = "a test that can't go on should stop where it is"
 )]
 
+mod branch_names;
 mod changes;
 mod checkout;
 mod ci;

@@ -51,8 +51,7 @@ fn a_rebase_that_stopped_at_a_tag_is_not_that_tag() {
         let expected =
             format!("HEAD is detached at {}: a rebase of feature/x is in progress", head.short());
         assert_eq!((error.code(), error.to_string()), ("in_progress", expected), "{backend}");
-        let hints =
-            ["git rebase --continue, or git rebase --abort", "flowreg … --branch feature/x"];
+        let hints = ["git rebase --continue", "git rebase --abort", "flowreg … --branch feature/x"];
         assert_eq!(error.hints(), hints);
     }
 }

@@ -97,7 +97,7 @@ fn a_forks_branch_of_the_name_of_ours_is_refused() {
                     let hints = resolution.reference.unwrap_err().hints();
                     assert_eq!(
                         hints,
-                        ["flowreg … --branch feature/x, if it is the pull request's"]
+                        ["if it is the pull request's: flowreg … --branch feature/x"]
                     );
                 }
             }
