@@ -288,7 +288,7 @@ fn a_hint_is_the_users_own_command_line_quoted_for_the_shell() {
     repository.commit("a flow");
     repository.git(&["tag", "v1.0.0"]);
     repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
-    repository.git(&["switch", "-qc", "feat/$(id)&x"]);
+    repository.git(&["switch", "-qc", "feat/`id`&x"]);
     let flowreg = Flowreg::in_repository(&repository);
     let hints = |arguments: &[&str]| {
         let run = flowreg.run(arguments);
@@ -298,14 +298,14 @@ fn a_hint_is_the_users_own_command_line_quoted_for_the_shell() {
     };
     let misspelt = ["plan", "e*", "--tag", "v1.0.O", "--all"];
     assert_eq!(hints(&misspelt)[0], "flowreg plan 'e*' --all --tag v1.0.0");
-    let branch = ["-C", ".", "register", "--branch=feat/$(id)&y"];
-    assert_eq!(hints(&branch)[0], "flowreg -C . register --branch 'feat/$(id)&x'");
+    let branch = ["-C", ".", "register", "--branch=feat/`id`&y"];
+    assert_eq!(hints(&branch)[0], "flowreg -C . register --branch 'feat/`id`&x'");
     // What is to be typed goes through a shell as it is.
     let server =
         Flowreg::in_repository(&repository).env("PREFECT_API_URL", "http://127.0.0.1:9/api");
     let run = server.run(&["register"]);
     let hint = run.stderr.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
-    assert_eq!(hint, "git push -u origin 'feat/$(id)&x'");
+    assert_eq!(hint, "git push -u origin 'feat/`id`&x'");
     let done = std::process::Command::new("sh")
         .args(["-c", hint])
         .current_dir(repository.root())
@@ -313,5 +313,5 @@ fn a_hint_is_the_users_own_command_line_quoted_for_the_shell() {
         .unwrap();
     assert!(done.success());
     let there = repository.git_in(&remote, &["branch", "--list"]);
-    assert!(there.contains("feat/$(id)&x"), "{there}");
+    assert!(there.contains("feat/`id`&x"), "{there}");
 }
