@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
+use super::turn::take_lock;
 
 /// The version of the files; one with a higher version is left alone.
 const FORMAT: u32 = 1;
@@ -239,15 +240,8 @@ impl Outbox {
         let path = self.directory.join(kind.file_name());
         let failed = |source| OutboxError::File { path: path.clone(), source };
         let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
-        let started = std::time::Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(OutboxLock { _file: file })),
-                Err(TryLockError::Error(source)) => return Err(failed(source)),
-                Err(TryLockError::WouldBlock) if started.elapsed() >= patience => return Ok(None),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        let is_taken = take_lock(&file, patience, &|| false).map_err(failed)?;
+        Ok(is_taken.then_some(OutboxLock { _file: file }))
     }
 
     /// Whether a process holds the lock.

@@ -29,17 +29,30 @@ impl Turn {
         });
         // A repository that can't be written to has no runs that could take turns.
         let Ok(file) = file else { return Self { lock: None } };
-        let started = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Self { lock: Some(file) },
-                Err(TryLockError::WouldBlock)
-                    if started.elapsed() < PATIENCE && !is_interrupted() =>
-                {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(_) => return Self { lock: None },
+        let is_taken = take_lock(&file, PATIENCE, is_interrupted).unwrap_or(false);
+        Self { lock: is_taken.then_some(file) }
+    }
+}
+
+/// Takes the lock of a file; `false` if another process has it for longer than `patience`, or `is_over` says that
+/// nobody waits for it any more.
+///
+/// # Errors
+/// If the file can't be locked at all.
+pub(super) fn take_lock(
+    file: &File,
+    patience: Duration,
+    is_over: &dyn Fn() -> bool,
+) -> std::io::Result<bool> {
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if started.elapsed() >= patience || is_over() => {
+                return Ok(false);
             }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
         }
     }
 }

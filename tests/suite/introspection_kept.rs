@@ -176,7 +176,7 @@ fn what_was_read_beside_the_source_counts() {
     assert_eq!(scenario.told(), kept(7));
     scenario.write("flows/rows.json", "{\"rows\": 8}");
     assert_eq!(scenario.told(), asked(8));
-    // A file that was asked for and not there, a link that leads elsewhere, a mode.
+    // A file that was asked for and not there.
     let outside = scenario.packages.join("more.txt");
     let flow = flow
         .replace("Path('../outside.txt')", &format!("Path({:?})", outside.display().to_string()));
@@ -185,8 +185,20 @@ fn what_was_read_beside_the_source_counts() {
     assert_eq!(scenario.told(), kept(8));
     std::fs::write(&outside, "12").unwrap();
     assert_eq!(scenario.told(), asked(10));
-    scenario.repository.git(&["update-index", "--chmod=+x", "docs/readme.md"]);
-    scenario.write("flows/other.txt", "");
+    assert_eq!(scenario.told(), kept(10));
+    // The mode of a file, and where a link leads, although no name and no content is another one.
+    let path = scenario.repository.root().join("docs/readme.md");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    scenario.repository.commit("mode");
+    assert_eq!(scenario.told(), asked(10));
+    let link = scenario.repository.root().join("latest");
+    std::os::unix::fs::symlink("flows", &link).unwrap();
+    scenario.repository.commit("link");
+    assert_eq!(scenario.told(), asked(10));
+    assert_eq!(scenario.told(), kept(10));
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("docs", &link).unwrap();
+    scenario.repository.commit("another link");
     assert_eq!(scenario.told(), asked(10));
 }
 

@@ -1,6 +1,10 @@
 //! Runs that write to one server at once: an older version never replaces a newer one, nothing is half of
 //! two versions, and nothing is there twice. The server itself orders nothing.
 
+use flowreg_model::{
+    Channel, CodeReference, Field, Fields, Marks, ReferenceName, ReferenceSource, Registration,
+};
+use flowreg_servers::{ReadScope, Target, TargetError, Write};
 use serde_json::Value;
 
 use crate::support::prefect::{Server, Turn, unique};
@@ -106,13 +110,42 @@ fn of_ten_first_registrations_at_once_one_creates_on_a_server() {
     assert_eq!(flowreg.json(&["register"], 0)["summary"]["unchanged"], 1);
 }
 
-/// What was written after the plan was made and before it is carried out is seen.
+/// What was written after the target was read is seen by the write itself, and nothing is written over it.
 #[test]
-fn a_version_that_came_after_the_plan_is_not_overwritten() {
+fn a_write_that_was_planned_before_another_one_is_not_carried_out() {
     let project = Project::new(&["v1.0.0", "v1.1.0", "v1.2.0"]);
     let flowreg = project.flowreg();
+    flowreg.json(&["register", "--tag", "v1.0.0"], 0);
+    let late = project.server.target();
+    let names = [project.flow.parse().unwrap()];
+    let held = late.read(ReadScope::Flows(&names)).unwrap().remove(0);
     flowreg.json(&["register", "--tag", "v1.2.0"], 0);
-    let refused = flowreg.json(&["register", "--tag", "v1.1.0"], 1);
-    assert_eq!(refused["registrations"][0]["error"]["code"], "downgrade", "{refused:#}");
+    let reference = CodeReference {
+        name: ReferenceName::Tag("v1.1.0".parse().unwrap()),
+        commit: project.repository.commit_id("v1.1.0"),
+        source: ReferenceSource::Flag,
+        source_detail: "--tag".to_owned(),
+        channel: Channel::Mainline,
+        remote: None,
+        proved: true,
+    };
+    let registration = Registration {
+        flow: project.flow.parse().unwrap(),
+        deployment: "nightly".parse().unwrap(),
+        entrypoint: "load.py:load".parse().unwrap(),
+        marks: Marks::new("https://git.example.com/r.git", &reference, true, None),
+        reference,
+        fields: Fields::from_iter([(Field::Version, "v1.1.0".into())]),
+        open_schema: None,
+        upload: None,
+    };
+    let (fields, marks_change) = (&registration.fields, true);
+    let update = Write::Update { held: &held, registration: &registration, fields, marks_change };
+    for write in [update, Write::Create(&registration)] {
+        let Err(TargetError::Overtaken { held: Some(now) }) = late.apply(&write) else {
+            panic!("it was written over what came in between")
+        };
+        assert_eq!(*now.fields.value(Field::Version), "v1.2.0");
+    }
     project.is_all_of("v1.2.0", "afterwards");
 }

@@ -31,6 +31,7 @@ OUTWARD = frozenset(
 LISTED = frozenset(["os.listdir", "os.scandir"])
 # Functions that raise no event.
 ASKING = ("stat", "lstat", "access", "readlink")
+SUPPORTS = ("supports_dir_fd", "supports_effective_ids", "supports_fd", "supports_follow_symlinks")
 
 
 class Depends:
@@ -61,8 +62,15 @@ class Depends:
                 os.environb.__class__ = watched(type(os.environb), self.variables)
             # No event tells who asks whether a file is there.
             for name in ASKING:
-                self.originals[name] = getattr(os, name)
-                setattr(os, name, self.asking(getattr(os, name)))
+                original = getattr(os, name)
+                self.originals[name] = original
+                asking = self.asking(original)
+                setattr(os, name, asking)
+                # `shutil` and others look there what a function can do.
+                for known in SUPPORTS:
+                    functions = getattr(os, known, set())
+                    if original in functions:
+                        functions.add(asking)
 
     def stop(self):
         for name, function in self.originals.items():
